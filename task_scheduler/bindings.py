@@ -1,0 +1,107 @@
+"""Bindings: where the code of entries is found in this process.
+
+Responsible for: task objects bound by id (closures, custom tasks, user rules), tasks restored from
+their stored definitions, and the rules of both. Nothing is imported from the ledger other than the
+functions that an entry names.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from task_scheduler.core.model import Entry
+from task_scheduler.errors import DefinitionError, TaskSchedulerError
+from task_scheduler.schedules.occurrences import Occurrences, union
+from task_scheduler.schedules.rule import ScheduleRule, from_plain, occurrences_of
+from task_scheduler.tasks.registry import resolve_function, restore_task
+from task_scheduler.tasks.task import BaseTask
+
+__all__ = ["Bindings"]
+
+_RESTORED_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """A task that a live process added, with its rules."""
+
+    entry: Entry
+    task: BaseTask
+    rules: tuple[ScheduleRule, ...]
+
+
+class Bindings:
+    """The catalog of the engine and of the workers."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._bound: dict[str, _Bound] = {}
+        self._restored: dict[str, tuple[Entry, BaseTask]] = {}
+
+    def bind(self, entry: Entry, task: BaseTask, rules: Sequence[ScheduleRule]) -> None:
+        """Bind a task object to its id; the definition it came with decides when it is stale."""
+        with self._guard:
+            self._bound[entry.task_id] = _Bound(entry, task, tuple(rules))
+            self._restored.pop(entry.task_id, None)
+
+    def unbind(self, task_id: str) -> None:
+        """Forget a task that was removed."""
+        with self._guard:
+            self._bound.pop(task_id, None)
+            self._restored.pop(task_id, None)
+
+    def bound(self) -> list[Entry]:
+        """Return the entries that this process added."""
+        with self._guard:
+            return [bound.entry for bound in self._bound.values()]
+
+    def is_bound(self, task_id: str) -> bool:
+        """Whether this process has bound code to an id."""
+        with self._guard:
+            return task_id in self._bound
+
+    def occurrences_of(self, entry: Entry) -> Occurrences:
+        """Return the occurrences of an entry's rules; raises what they raise."""
+        with self._guard:
+            bound = self._bound.get(entry.task_id)
+        rules: Iterable[ScheduleRule]
+        if bound is not None and list(bound.entry.rules) == list(entry.rules):
+            rules = bound.rules
+        else:
+            rules = [from_plain(plain) for plain in entry.rules]
+        return union([occurrences_of(rule) for rule in rules])
+
+    def task_of(self, entry: Entry) -> BaseTask:
+        """Return the task of an entry; raises DefinitionError where its code is gone."""
+        with self._guard:
+            bound = self._bound.get(entry.task_id)
+            if bound is not None and (entry.is_code_bound or _same(bound.entry, entry)):
+                return bound.task
+            restored = self._restored.get(entry.task_id)
+            if restored is not None and restored[0] is entry:
+                return restored[1]
+        if entry.is_code_bound:
+            raise DefinitionError("errors.task_unresolved", task_id=entry.task_id)
+        task = restore_task(entry)
+        with self._guard:
+            if len(self._restored) >= _RESTORED_LIMIT:
+                self._restored.clear()
+            self._restored[entry.task_id] = (entry, task)
+        return task
+
+    @staticmethod
+    def missing_functions(references: Iterable[str]) -> list[str]:
+        """Return those of the functions, given as ``module:name``, that cannot be imported."""
+        missing = []
+        for reference in references:
+            try:
+                resolve_function(reference)
+            except TaskSchedulerError:
+                missing.append(reference)
+        return missing
+
+
+def _same(one: Entry, other: Entry) -> bool:
+    return one.kind == other.kind and dict(one.definition) == dict(other.definition)

@@ -1,0 +1,8 @@
+"""The configuration: one file, environment overrides and options, checked before anything starts."""
+
+from __future__ import annotations
+
+from task_scheduler.config.config import Config
+from task_scheduler.config.entries import EntryConfig
+
+__all__ = ["Config", "EntryConfig"]

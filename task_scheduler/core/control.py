@@ -1,0 +1,385 @@
+"""Commands: what callers ask of the ledger, applied inside the engine's transaction.
+
+Responsible for: add, change, remove, pause, resume, run now, cancel. An answer is given only
+after the commit, and after every unstarted claim of the task was revoked or has started. A
+command that cannot be followed is refused with an error and changes nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from task_scheduler.core import planner
+from task_scheduler.core.entries import EntryShelf, StoredEntry, plan_moment
+from task_scheduler.core.events import (
+    EntryAdded,
+    EntryPaused,
+    EntryRemoved,
+    EntryResumed,
+    RunSettled,
+)
+from task_scheduler.core.flights import Flight, Flights, Work
+from task_scheduler.core.inbox import (
+    AddEntries,
+    CancelRun,
+    Command,
+    PauseEntry,
+    RemoveEntries,
+    RequestRun,
+    ResumeEntry,
+)
+from task_scheduler.core.limits import EngineLimits
+from task_scheduler.core.model import (
+    Entry,
+    Microseconds,
+    Outcome,
+    RunState,
+    SkipReason,
+    WaitingFor,
+)
+from task_scheduler.core.planner import Admission, PlannedSkip, Seats
+from task_scheduler.core.policies import to_plain
+from task_scheduler.core.ports import Hands, Store
+from task_scheduler.core.skips import record_skips, skip_event
+from task_scheduler.errors import (
+    DefinitionError,
+    RunNotFoundError,
+    StoreError,
+    TaskNotFoundError,
+    TaskSchedulerError,
+)
+
+__all__ = ["Control", "nearest_hint"]
+
+_REPLACED = "replaced by the next run"
+
+
+class Control:
+    """Apply commands, each as a whole or not at all."""
+
+    def __init__(
+        self,
+        store: Store,
+        shelf: EntryShelf,
+        flights: Flights,
+        hands: Hands,
+        limits: EngineLimits,
+        *,
+        next_run_id: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._shelf = shelf
+        self._flights = flights
+        self._hands = hands
+        self._limits = limits
+        self._next_run_id = next_run_id
+        self._handlers: dict[type[Command], Callable[[Any, Work], Any]] = {
+            AddEntries: self._add,
+            RemoveEntries: self._remove,
+            PauseEntry: self._pause,
+            ResumeEntry: self._resume,
+            RequestRun: self._request_run,
+            CancelRun: self._cancel_run,
+        }
+
+    def apply(self, commands: Sequence[Command], work: Work) -> None:
+        """Apply commands in order; every handler checks all it needs before it writes."""
+        for command in commands:
+            try:
+                answer = self._handlers[type(command)](command, work)
+            except StoreError:
+                raise
+            except TaskSchedulerError as error:
+                work.after.append(partial(command.reject, error))
+            else:
+                work.after.append(partial(command.resolve, answer))
+        occupied = [t for t, n in self._flights.occupied.items() if n > 0]
+        self._store.execute("release_queued", occupied=occupied)
+
+    # -- add and change -------------------------------------------------------------------------
+
+    def _add(self, command: AddEntries, work: Work) -> list[str]:
+        entries = {entry.task_id: entry for entry in command.entries}
+        stored = self._shelf.load(list(entries))
+        for task_id, old in stored.items():
+            if old.entry.kind != entries[task_id].kind:
+                raise DefinitionError(
+                    "errors.task_kind_changed",
+                    task_id=task_id,
+                    old=old.entry.kind,
+                    new=entries[task_id].kind,
+                )
+        definitions, progress, broken = [], [], []
+        for task_id, entry in entries.items():
+            cursor_row = self._cursor_of(entry, stored.get(task_id), work)
+            progress.append(cursor_row)
+            if cursor_row[5] is not None and self._shelf.error_of(task_id):
+                error = self._shelf.error_of(task_id)
+                broken.append([task_id, None, cursor_row[4], cursor_row[5], error])
+            definitions.append(_definition_row(entry, work.now))
+            work.events.append(EntryAdded(task_id, entry.name))
+            work.after.append(partial(self._flights.unlearn, task_id))
+        self._store.execute("put_entries", rows=definitions)
+        self._store.execute("put_progress", rows=progress)
+        self._store.execute("free_runs", ids=list(entries), waiting_for=WaitingFor.CODE)
+        if broken:
+            self._store.execute("move_cursors", rows=broken)
+        return list(entries)
+
+    def _cursor_of(self, entry: Entry, old: StoredEntry | None, work: Work) -> list[Any]:
+        """Return the row of `put_progress` for a new or changed entry."""
+        now = work.now
+        self._shelf.clear_error(entry.task_id)
+        occurrences = self._shelf.occurrences_of(entry)
+        ahead = self._recall(entry.task_id, work) if old is not None else None
+        revision = 1 if old is None else old.revision + 1
+        anchor = now if old is None or old.cursor is None else old.anchor
+        cursor = None if old is None else old.cursor
+        due_at = None if old is None else old.next_due_at
+        due_at = ahead if ahead is not None else due_at
+        try:
+            if occurrences is None:
+                due_at = due_at if due_at is not None else now
+                return [entry.task_id, revision, anchor, cursor, due_at, self._later(now)]
+            if old is not None and due_at is not None and _same_rules(old.entry, entry):
+                anchor = old.anchor
+            elif old is None or old.cursor is None:
+                due_at = occurrences.first(anchor)
+            else:
+                due_at = planner.cursor_after_edit(
+                    occurrences, cursor=old.cursor, anchor=anchor, now=now
+                )
+                if ahead is not None and due_at != ahead:
+                    skip = PlannedSkip(ahead, ahead, 1, SkipReason.SUPERSEDED)
+                    self._skip(entry, skip, work)
+        except Exception as error:  # fence: rule
+            self._shelf.keep_error(entry, error, work)
+            due_at = due_at if due_at is not None else now
+            return [entry.task_id, revision, anchor, cursor, due_at, self._later(now)]
+        plan_at = plan_moment(entry, due_at, self._limits.look_ahead)
+        return [entry.task_id, revision, anchor, cursor, due_at, plan_at]
+
+    def _later(self, now: Microseconds) -> Microseconds:
+        return now + self._limits.rule_retry
+
+    def _recall(self, task_id: str, work: Work) -> Microseconds | None:
+        """Take unstarted claims back: no old definition starts after the answer.
+
+        Returns the moment of a claim taken ahead of its time: its run is forgotten, as if it had
+        never been planned. Others go back to the ledger and are claimed anew.
+        """
+        ahead: Microseconds | None = None
+        forgotten, returned = [], []
+        for flight in self._revoked(task_id, work):
+            claim = flight.claim
+            is_ahead = claim.scheduled_at > work.now and claim.attempt == 1
+            if is_ahead and flight.origin == "schedule":
+                ahead = claim.scheduled_at
+                forgotten.append(claim.run_id)
+            else:
+                returned.append([claim.run_id, claim.token, None])
+        if returned:
+            self._store.execute("hand_back", rows=returned)
+        if forgotten:
+            self._store.execute("forget_runs", rows=forgotten)
+        return ahead
+
+    def _revoked(self, task_id: str, work: Work) -> list[Flight]:
+        """Revoke the unstarted claims of a task at the gate; return those that were caught."""
+        caught = []
+        already = set(work.ended)
+        for flight in self._flights.unstarted_of(task_id):
+            if flight.claim.run_id in already:
+                continue
+            if self._hands.revoke(flight.claim.run_id):
+                caught.append(flight)
+                work.revoked.append(flight)
+                work.ended.append(flight.claim.run_id)
+        return caught
+
+    # -- remove, pause, resume ------------------------------------------------------------------
+
+    def _existing(self, task_ids: Sequence[str]) -> dict[str, StoredEntry]:
+        stored = self._shelf.load(task_ids)
+        for task_id in task_ids:
+            if task_id not in stored:
+                known = self._store.fetch("all_task_ids", limit=5_000)
+                hint = nearest_hint(task_id, known)
+                raise TaskNotFoundError("errors.task_not_found", task_id=task_id, hint=hint)
+        return stored
+
+    def _remove(self, command: RemoveEntries, work: Work) -> list[str]:
+        stored = self._existing(list(command.task_ids))
+        for task_id, old in stored.items():
+            flights = self._revoked(task_id, work)
+            rows = [[f.claim.run_id, SkipReason.REMOVED, work.now] for f in flights]
+            waiting = self._store.fetch("waiting_runs", ids=[task_id])
+            rows += [[row[0], SkipReason.REMOVED, work.now] for row in waiting]
+            self._store.execute("skip_runs", rows=rows)
+            self._skip_pending(old, SkipReason.REMOVED, work)
+            for flight in self._flights.in_hand.values():
+                if flight.claim.task_id == task_id:
+                    work.after.append(partial(setattr, flight, "entry", None))
+            work.events.append(EntryRemoved(task_id, old.entry.name))
+            work.after.append(partial(self._flights.unlearn, task_id))
+        self._store.execute("remove_entries", ids=list(stored))
+        self._store.execute("remove_progress", ids=list(stored))
+        return list(stored)
+
+    def _pause(self, command: PauseEntry, work: Work) -> None:
+        task_id = command.task_id
+        old = self._existing([task_id])[task_id]
+        ahead = self._recall(task_id, work)
+        if ahead is not None:
+            self._store.execute("move_cursors", rows=[[task_id, None, ahead, None, None]])
+        self._store.execute(
+            "pause_entry", task_id=task_id, at=old.paused_at or work.now, reason=command.reason
+        )
+        self._store.execute("hold_runs", task_id=task_id)
+        work.events.append(EntryPaused(task_id, old.entry.name))
+
+    def _resume(self, command: ResumeEntry, work: Work) -> None:
+        task_id = command.task_id
+        old = self._existing([task_id])[task_id]
+        if old.paused_at is None:
+            return
+        cursor, due_at = self._skip_pending(old, SkipReason.PAUSED, work)
+        self._store.execute(
+            "resume_entry",
+            task_id=task_id,
+            cursor=cursor,
+            next_due_at=due_at,
+            plan_at=plan_moment(old.entry, due_at, self._limits.look_ahead),
+        )
+        self._store.execute("free_runs", ids=[task_id], waiting_for=WaitingFor.PAUSE)
+        work.events.append(EntryResumed(task_id, old.entry.name))
+
+    def _skip_pending(
+        self, old: StoredEntry, reason: SkipReason, work: Work
+    ) -> tuple[Microseconds | None, Microseconds | None]:
+        """Skip what fell due and was not planned; return the last such moment and the next."""
+        due_at = old.next_due_at
+        occurrences = self._shelf.occurrences_of(old.entry)
+        if due_at is None or due_at > work.now or occurrences is None:
+            return None, due_at
+        try:
+            plan = planner.skip_until(
+                occurrences, reason, due_at=due_at, anchor=old.anchor, now=work.now
+            )
+        except Exception as error:  # fence: rule
+            self._shelf.keep_error(old.entry, error, work)
+            return None, due_at
+        for skip in plan.skips:
+            self._skip(old.entry, skip, work)
+        return max(s.last for s in plan.skips), plan.next_due_at
+
+    def _skip(self, entry: Entry, skip: PlannedSkip, work: Work) -> None:
+        work.events.append(skip_event(entry, skip, work.now))
+        row = [entry.task_id, skip.reason, skip.first, skip.last, skip.count, None, work.now]
+        record_skips(self._store, [row])
+
+    # -- runs -----------------------------------------------------------------------------------
+
+    def _request_run(self, command: RequestRun, work: Work) -> int:
+        task_id, key = command.task_id, f"manual:{command.request_id}"
+        old = self._existing([task_id])[task_id]
+        present: int | None = self._store.fetch("run_by_key", task_id=task_id, key=key)
+        if present is not None:
+            return present
+        if not old.is_resolved:
+            raise DefinitionError("errors.task_unresolved", task_id=task_id)
+        taken, queued, _ = self._store.fetch("seats_of", task_id=task_id)
+        seats = Seats(taken + self._flights.occupied[task_id], queued)
+        admission = planner.admit(old.entry.policies, seats)
+        is_skipped = admission is Admission.SKIP
+        if admission is Admission.REPLACE:
+            self.replace(task_id, work)
+        is_queued = admission in (Admission.QUEUE, Admission.REPLACE)
+        run_id = self._next_run_id()
+        row = [
+            run_id,
+            task_id,
+            key,
+            "manual",
+            RunState.SKIPPED if is_skipped else RunState.WAITING,
+            work.now,
+            work.now,
+            WaitingFor.OVERLAP if is_queued else None,
+            old.entry.policies.priority,
+            old.entry.executor,
+            None,
+            None,
+            SkipReason.OVERLAP if is_skipped else None,
+        ]
+        self._store.execute("insert_runs", rows=[row])
+        if is_skipped:
+            skip = PlannedSkip(work.now, work.now, 1, SkipReason.OVERLAP)
+            work.events.append(skip_event(old.entry, skip, work.now))
+        return run_id
+
+    def replace(self, task_id: str, work: Work) -> None:
+        """End the living runs of a task for the sake of a new one."""
+        rows = [
+            [flight.claim.run_id, SkipReason.SUPERSEDED, work.now]
+            for flight in self._revoked(task_id, work)
+        ]
+        waiting = self._store.fetch("waiting_runs", ids=[task_id])
+        rows += [[row[0], SkipReason.SUPERSEDED, work.now] for row in waiting]
+        if rows:
+            self._store.execute("skip_runs", rows=rows)
+        work.has_unclaimed = True
+        ended = set(work.ended)
+        for flight in self._flights.in_hand.values():
+            if flight.claim.task_id == task_id and flight.claim.run_id not in ended:
+                work.after.append(partial(self._hands.cancel, flight.claim, _REPLACED))
+
+    def _cancel_run(self, command: CancelRun, work: Work) -> bool:
+        row = self._store.fetch("run_by_id", run_id=command.run_id)
+        if row is None:
+            raise RunNotFoundError("errors.run_not_found", run_id=command.run_id)
+        run_id, task_id, state, _ = row
+        if state not in (RunState.WAITING, RunState.RUNNING):
+            return False
+        flight = self._flights.in_hand.get(run_id)
+        if flight is not None and run_id not in work.ended:
+            if not self._hands.revoke(run_id):
+                work.after.append(partial(self._hands.cancel, flight.claim, command.reason))
+                return True
+            work.revoked.append(flight)
+            work.ended.append(run_id)
+        self._store.execute("cancel_waiting", run_id=run_id, at=work.now, error=command.reason)
+        work.events.append(
+            RunSettled(
+                task_id, task_id, run_id, 0, Outcome.CANCELLED, command.reason, 0, work.now
+            )
+        )
+        return True
+
+
+def nearest_hint(task_id: str, known: Sequence[str]) -> str:
+    """Return the id that was probably meant, quoted, or an empty text."""
+    near = difflib.get_close_matches(task_id, known, n=1)
+    return repr(near[0]) if near else ""
+
+
+def _same_rules(old: Entry, new: Entry) -> bool:
+    return [dict(rule) for rule in old.rules] == [dict(rule) for rule in new.rules]
+
+
+def _definition_row(entry: Entry, now: Microseconds) -> list[Any]:
+    """Return the parameters of `put_entries`."""
+    return [
+        entry.task_id,
+        entry.name,
+        entry.kind,
+        entry.executor,
+        entry.definition,
+        [dict(rule) for rule in entry.rules],
+        to_plain(entry.policies),
+        entry.origin,
+        int(entry.is_code_bound),
+        now,
+    ]

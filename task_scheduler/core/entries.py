@@ -1,0 +1,143 @@
+"""Entries as the engine meets them: parsed once a revision, planned behind a fence.
+
+Responsible for: reading entries set-wise, keeping a rule that raises to itself, and the moment
+at which an entry is to be looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from task_scheduler.core import planner
+from task_scheduler.core.events import EntryFailed
+from task_scheduler.core.flights import Flights, Known, Work
+from task_scheduler.core.model import Entry, Microseconds, OverlapPolicy
+from task_scheduler.core.planner import Plan, Seats
+from task_scheduler.core.policies import from_plain
+from task_scheduler.core.ports import Catalog, Store
+from task_scheduler.schedules.occurrences import Occurrences
+
+__all__ = ["EntryShelf", "StoredEntry", "plan_moment"]
+
+_ERROR_LIMIT = 2_000
+"""Characters kept of what a rule said."""
+
+
+def plan_moment(
+    entry: Entry, next_due_at: Microseconds | None, look_ahead: Microseconds
+) -> Microseconds | None:
+    """Return when an entry is to be looked at: ahead of its due moment unless it may not be."""
+    if next_due_at is None or entry.policies.overlap is OverlapPolicy.REPLACE:
+        return next_due_at
+    return next_due_at - look_ahead
+
+
+class StoredEntry:
+    """One row of `load_entries`."""
+
+    __slots__ = ("anchor", "cursor", "entry", "is_resolved", "next_due_at", "paused_at", "revision")
+
+    def __init__(self, row: Sequence[Any]) -> None:
+        task_id, name, kind, executor, definition, rules, policies, origin, is_bound, *rest = row
+        self.entry = Entry(
+            task_id=task_id,
+            name=name,
+            kind=kind,
+            executor=executor,
+            definition=definition,
+            rules=tuple(rules),
+            policies=from_plain(policies),
+            is_code_bound=bool(is_bound),
+            origin=origin,
+        )
+        self.revision: int
+        self.anchor: Microseconds
+        self.cursor: Microseconds | None
+        self.next_due_at: Microseconds | None
+        self.paused_at: Microseconds | None
+        self.revision, self.anchor, self.cursor, self.next_due_at, self.paused_at, resolved = rest
+        self.is_resolved = bool(resolved)
+
+
+class EntryShelf:
+    """Find entries, parsed, and plan them one by one without harm to the others."""
+
+    def __init__(self, store: Store, catalog: Catalog, flights: Flights) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._flights = flights
+        self._errors: dict[str, str] = {}
+
+    def load(self, task_ids: Sequence[str]) -> dict[str, StoredEntry]:
+        """Read entries as stored; an id that is not there is not in the answer."""
+        if not task_ids:
+            return {}
+        rows = self._store.fetch("load_entries", ids=list(task_ids))
+        return {row[0]: StoredEntry(row) for row in rows}
+
+    def look_up(self, wanted: Sequence[tuple[str, int]]) -> Mapping[str, Known]:
+        """Return entries by (id, revision), from memory where they are, else in one query."""
+        found: dict[str, Known] = {}
+        missing: list[str] = []
+        for task_id, revision in wanted:
+            known = self._flights.known(task_id, revision)
+            if known is None:
+                missing.append(task_id)
+            else:
+                found[task_id] = known
+        for task_id, stored in self.load(missing).items():
+            occurrences = self.occurrences_of(stored.entry)
+            known = Known(stored.entry, stored.revision, stored.anchor, occurrences)
+            self._flights.learn(known)
+            found[task_id] = known
+        return found
+
+    def occurrences_of(self, entry: Entry) -> Occurrences | None:
+        """Return the occurrences of an entry; None, with the error kept, if they raise."""
+        try:
+            return self._catalog.occurrences_of(entry)
+        except Exception as error:  # fence: rule
+            self._errors[entry.task_id] = self._text_of(error)
+            return None
+
+    def error_of(self, task_id: str) -> str | None:
+        """Return what the rule of an entry said when it last raised."""
+        return self._errors.get(task_id)
+
+    def clear_error(self, task_id: str) -> None:
+        """Forget what the rule of an entry said: it was given a new one."""
+        self._errors.pop(task_id, None)
+
+    def keep_error(self, entry: Entry, error: Exception, work: Work) -> None:
+        """Remember and tell what the rule of an entry said."""
+        self._errors[entry.task_id] = text = self._text_of(error)
+        work.events.append(EntryFailed(entry.task_id, entry.name, text))
+
+    def plan(
+        self, known: Known, seats: Seats, due_at: Microseconds, work: Work
+    ) -> Plan | None:
+        """Plan one entry; None, with an event, if its rule raises or answers nonsense."""
+        entry = known.entry
+        if known.occurrences is not None:
+            try:
+                return planner.plan(
+                    known.occurrences,
+                    entry.policies,
+                    seats,
+                    due_at=due_at,
+                    anchor=known.anchor,
+                    now=work.now,
+                )
+            except Exception as error:  # fence: rule
+                self._errors[entry.task_id] = self._text_of(error)
+        else:
+            # Bound again or its code mended: it is read anew at the next try.
+            self._flights.unlearn(entry.task_id)
+        error_text = self._errors.get(entry.task_id, "")
+        work.events.append(EntryFailed(entry.task_id, entry.name, error_text))
+        return None
+
+    @staticmethod
+    def _text_of(error: Exception) -> str:
+        return f"{type(error).__name__}: {error}"[:_ERROR_LIMIT].encode("utf-8", "replace").decode()

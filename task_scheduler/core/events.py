@@ -1,0 +1,213 @@
+"""What happened, told once: the one event stream of frozen values.
+
+Responsible for: the shapes. Logs, metrics, alerts and user hooks are listeners; none of them is
+known here. Moments and durations are microseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from task_scheduler.core.model import Microseconds, Outcome, SkipReason
+
+__all__ = [
+    "AttemptRecovered",
+    "AttemptStarted",
+    "ClockStepped",
+    "EntryAdded",
+    "EntryFailed",
+    "EntryPaused",
+    "EntryRemoved",
+    "EntryResumed",
+    "Event",
+    "ListenerFailed",
+    "RetryScheduled",
+    "RunSettled",
+    "RunSkipped",
+    "SchedulerStarted",
+    "SchedulerStopped",
+    "SchedulerStopping",
+    "StandbyTookOver",
+    "StandbyWaiting",
+    "StoreFailed",
+    "StoreRecovered",
+    "ThreadAbandoned",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The root of all events."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted(Event):
+    """A worker began an attempt."""
+
+    task_id: str
+    name: str
+    run_id: int
+    attempt: int
+    at: Microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettled(Event):
+    """A run reached its last state; `outcome` is that of its last attempt."""
+
+    task_id: str
+    name: str
+    run_id: int
+    attempt: int
+    outcome: Outcome
+    error: str | None
+    duration: Microseconds
+    at: Microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class RetryScheduled(Event):
+    """An attempt ended badly and the run is tried again after `delay`."""
+
+    task_id: str
+    name: str
+    run_id: int
+    attempt: int
+    outcome: Outcome
+    error: str | None
+    delay: Microseconds
+    at: Microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class RunSkipped(Event):
+    """An occurrence, or the range `first`..`last` of `count` of them, got no attempt."""
+
+    task_id: str
+    name: str
+    reason: SkipReason
+    first: Microseconds
+    last: Microseconds
+    count: int | None
+    at: Microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecovered(Event):
+    """After a restart it was found what became of an attempt: `verdict` says what."""
+
+    task_id: str
+    name: str
+    run_id: int
+    attempt: int
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadAbandoned(Event):
+    """A function overran its timeout; its thread cannot be stopped and keeps the task's seat."""
+
+    task_id: str
+    name: str
+    run_id: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntryAdded(Event):
+    """An entry was added or changed."""
+
+    task_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRemoved(Event):
+    """An entry was removed."""
+
+    task_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPaused(Event):
+    """An entry was paused."""
+
+    task_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryResumed(Event):
+    """An entry was resumed."""
+
+    task_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFailed(Event):
+    """An entry's rule raised or answered nonsense; only this entry is held back."""
+
+    task_id: str
+    name: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFailed(Event):
+    """The ledger could not be written; nothing is lost and it is tried again."""
+
+    error: str
+    retry_in: Microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRecovered(Event):
+    """The ledger can be written again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerFailed(Event):
+    """A listener of this stream raised."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStepped(Event):
+    """The wall clock was set by this many microseconds, forward when positive."""
+
+    by: Microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerStarted(Event):
+    """The engine runs; `entries` is how many it found."""
+
+    entries: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerStopping(Event):
+    """The engine starts nothing more and waits for what runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerStopped(Event):
+    """The engine has stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class StandbyWaiting(Event):
+    """Another process holds the ledger; this one waits to take over."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class StandbyTookOver(Event):
+    """The holder is gone and this process has taken over."""
+
+    path: str

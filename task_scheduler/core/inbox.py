@@ -1,0 +1,136 @@
+"""What reaches the engine from other threads: facts and commands, drained once a tick.
+
+Responsible for: their shapes, and a queue that any thread may put into and only the engine takes
+from. What a failed tick took is put back in its old order, so that nothing is lost.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from task_scheduler.core.model import Claim, Completion, Entry, Microseconds
+
+__all__ = [
+    "AddEntries",
+    "CancelRun",
+    "Command",
+    "Fact",
+    "Inbox",
+    "PauseEntry",
+    "RemoveEntries",
+    "RequestRun",
+    "ResumeEntry",
+    "Returned",
+    "Started",
+    "ThreadEnded",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A worker removed the claim from the gate and began."""
+
+    run_id: int
+    token: int
+    at: Microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A claim was too late or a clock step came between: it is handed back, uncounted."""
+
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadEnded:
+    """The thread of an attempt that had timed out has ended."""
+
+    run_id: int
+    task_id: str
+
+
+def _ignore(_: Any) -> None:
+    """Nobody waits for this answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A wish from outside; exactly one of its two answers is called after the commit."""
+
+    resolve: Callable[[Any], None] = field(default=_ignore, compare=False)
+    reject: Callable[[BaseException], None] = field(default=_ignore, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddEntries(Command):
+    """Add or change entries; answers with their ids."""
+
+    entries: Sequence[Entry]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveEntries(Command):
+    """Remove entries; their history stays. Answers with their ids."""
+
+    task_ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseEntry(Command):
+    """Plan nothing of an entry until it is resumed."""
+
+    task_id: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeEntry(Command):
+    """Plan an entry again; what fell into the pause is skipped, with that reason."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRun(Command):
+    """Run an entry now; answers with the run's id. The same `request_id` is the same run."""
+
+    task_id: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRun(Command):
+    """End a run; answers whether there was anything left to cancel."""
+
+    run_id: int
+    reason: str = "cancelled on request"
+
+
+Fact: TypeAlias = Completion | Started | Returned | ThreadEnded | Command
+
+
+class Inbox:
+    """A queue with many writers and one reader."""
+
+    def __init__(self) -> None:
+        self._facts: deque[Fact] = deque()
+
+    def put(self, fact: Fact) -> None:
+        """Add a fact; safe from any thread."""
+        self._facts.append(fact)
+
+    def take(self) -> list[Fact]:
+        """Remove and return everything that is there now, in order of arrival."""
+        facts = self._facts
+        return [facts.popleft() for _ in range(len(facts))]
+
+    def put_back(self, facts: Iterable[Fact]) -> None:
+        """Return what `take` gave, before anything that arrived since."""
+        self._facts.extendleft(reversed(list(facts)))
+
+    def __len__(self) -> int:
+        return len(self._facts)

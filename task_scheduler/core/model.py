@@ -1,0 +1,223 @@
+"""The values that everything speaks of: entry, run, attempt, claim, outcome, policies.
+
+Responsible for: their shapes and the words for them. Decides nothing, reads no clock.
+
+Units: every moment is an ``int`` of microseconds since the Unix epoch (UTC), every duration an
+``int`` of microseconds, unless the name ends in ``_seconds``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+__all__ = [
+    "SECOND",
+    "Backoff",
+    "Claim",
+    "Completion",
+    "Entry",
+    "Isolation",
+    "LaunchSpec",
+    "Microseconds",
+    "MisfirePolicy",
+    "OnLost",
+    "Outcome",
+    "OverlapPolicy",
+    "Policies",
+    "RunState",
+    "SkipReason",
+    "WaitingFor",
+]
+
+Microseconds: TypeAlias = int
+SECOND: Microseconds = 1_000_000
+
+
+class RunState(StrEnum):
+    """Where a run stands. Scheduled, retrying and queued are all `WAITING`."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    SKIPPED = "skipped"
+
+
+class Outcome(StrEnum):
+    """How one attempt ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+
+
+class SkipReason(StrEnum):
+    """Why an occurrence got no attempt."""
+
+    OVERLAP = "overlap"
+    PAUSED = "paused"
+    BLACKOUT = "blackout"
+    MISFIRE = "misfire"
+    COALESCED = "coalesced"
+    CATCH_UP_LIMIT = "catch_up_limit"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+    REMOVED = "removed"
+
+
+class WaitingFor(StrEnum):
+    """What a waiting run waits for besides its due moment."""
+
+    RETRY = "retry"
+    OVERLAP = "overlap"
+    PAUSE = "pause"
+    CODE = "code"
+    """Its task's code is not bound in the process that holds the ledger."""
+    THREAD = "thread"
+    """A timed-out function whose thread still runs: its retry is due only when the thread ends."""
+
+
+class MisfirePolicy(StrEnum):
+    """What becomes of due moments that were noticed too late."""
+
+    RUN_ONCE = "run_once"
+    RUN_ALL = "run_all"
+    SKIP = "skip"
+
+
+class OverlapPolicy(StrEnum):
+    """What becomes of a due moment while the previous run lives."""
+
+    SKIP = "skip"
+    QUEUE = "queue"
+    ALLOW = "allow"
+    REPLACE = "replace"
+
+
+class OnLost(StrEnum):
+    """What becomes of a run whose attempt may or may not have had its effect."""
+
+    AT_LEAST_ONCE = "at_least_once"
+    AT_MOST_ONCE = "at_most_once"
+
+
+class Backoff(StrEnum):
+    """How the delay before a retry grows."""
+
+    CONSTANT = "constant"
+    EXPONENTIAL = "exponential"
+
+
+class Isolation(StrEnum):
+    """Where a function runs: in a worker thread, or in a process of its own that can be killed."""
+
+    THREAD = "thread"
+    PROCESS = "process"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """The rules of one entry for everything that can go otherwise than planned."""
+
+    timeout_seconds: float | None = 300.0
+    max_retries: int = 3
+    retry_delay_seconds: float = 5.0
+    backoff: Backoff = Backoff.CONSTANT
+    retry_jitter: float = 0.0
+    """The share of the delay, 0..1, by which it is spread both ways."""
+    retry_max_delay_seconds: float = 3600.0
+    misfire: MisfirePolicy = MisfirePolicy.RUN_ONCE
+    misfire_grace_seconds: float = 60.0
+    catch_up_window_seconds: float = 86_400.0
+    catch_up_limit: int = 100
+    overlap: OverlapPolicy = OverlapPolicy.SKIP
+    overlap_limit: int = 0
+    """For `queue`: the runs that may wait; for `allow`: the runs that may live at a time.
+    0: the policy's own default, one waiting run and any number of living ones."""
+    on_lost: OnLost = OnLost.AT_LEAST_ONCE
+    kill_grace_seconds: float = 10.0
+    isolation: Isolation = Isolation.THREAD
+    priority: int = 0
+    """Greater starts first where several due runs wait for a worker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A task, its rules and its policies: one stored row. All of it is plain JSON data."""
+
+    task_id: str
+    name: str
+    kind: str
+    """``function``, ``script``, ``command``, ``log_cleanup`` or ``custom``."""
+    executor: str
+    """``thread`` or ``process``: which executor starts its runs."""
+    definition: Mapping[str, Any]
+    rules: tuple[Mapping[str, Any], ...]
+    """Each a rule's plain form (`schedules.rule.to_plain`)."""
+    policies: Policies = field(default_factory=Policies)
+    is_code_bound: bool = False
+    """Whether it fires only while a live process has bound its code by id."""
+    origin: str = "api"
+    """Who declared it: ``api``, ``config`` or ``preset``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchSpec:
+    """A command as supervision starts it: plain data, no shell."""
+
+    argv: tuple[str, ...]
+    working_dir: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Added to the scheduler's own environment; wins over it."""
+    timeout_seconds: float | None = None
+    kill_grace_seconds: float = 10.0
+    output_limit_bytes: int = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A node's revocable reservation of one attempt of a run, as it travels to a worker."""
+
+    run_id: int
+    task_id: str
+    key: str
+    attempt: int
+    token: int
+    """Fences stale owners: greater than every earlier token of the ledger."""
+    scheduled_at: Microseconds
+    due_at: Microseconds
+    start_by: Microseconds | None
+    """After this moment the claim is handed back instead of started; None: never too late."""
+    priority: int
+    slot: int
+    """The index of its mark byte."""
+    executor: str
+    timeout: Microseconds | None
+    clock_offset: Microseconds
+    """Wall clock minus boot clock at the claim: a difference at the start tells a clock step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What an executor reports, exactly once, of a claim that it started."""
+
+    run_id: int
+    task_id: str
+    attempt: int
+    token: int
+    outcome: Outcome
+    started_at: Microseconds
+    ended_at: Microseconds
+    error: str | None = None
+    exit_code: int | None = None
+    is_still_running: bool = False
+    """The attempt is over for us, its thread is not: it keeps the task's seat."""
+    output_path: str | None = None

@@ -1,0 +1,131 @@
+"""After a restart: what became of the claims that an earlier process had in its hands.
+
+Responsible for: turning marks, exit records and boot ids into facts, so that the next tick
+settles, adopts or hands back each claim. Reads no file and no process itself: the evidence comes
+as arguments.
+
+The rule for a function: the same boot and its mark tell not started, running or ended exactly;
+another boot, or no mark, counts as started. Only *running* is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from task_scheduler.core.events import AttemptRecovered
+from task_scheduler.core.flights import Flight
+from task_scheduler.core.inbox import Returned
+from task_scheduler.core.model import SECOND, Claim, Completion, Entry, Microseconds, Outcome
+
+__all__ = ["Mark", "Recovered", "Verdict", "claim_of_row", "recover_functions"]
+
+
+class Mark:
+    """The values of a mark byte."""
+
+    CLEAR = 0
+    RUNNING = 1
+    SUCCEEDED = 2
+    FAILED = 3
+
+
+class Verdict:
+    """What recovery found out about an attempt."""
+
+    NOT_STARTED = "not_started"
+    ALIVE = "alive"
+    ENDED = "ended"
+    LOST = "lost"
+
+
+@dataclass(slots=True)
+class Recovered:
+    """The claims of an earlier process and what is now known of them."""
+
+    flights: list[Flight] = field(default_factory=list)
+    facts: list[Completion | Returned] = field(default_factory=list)
+    events: list[AttemptRecovered] = field(default_factory=list)
+
+    def add(
+        self,
+        flight: Flight,
+        verdict: str,
+        completion: Completion | None = None,
+    ) -> None:
+        """Take up one claim with its verdict; an ended or lost one comes with its completion."""
+        claim = flight.claim
+        self.flights.append(flight)
+        if verdict == Verdict.NOT_STARTED:
+            self.facts.append(Returned(claim))
+        else:
+            flight.is_started = True
+        if completion is not None:
+            self.facts.append(completion)
+        name = flight.entry.name if flight.entry is not None else claim.task_id
+        self.events.append(
+            AttemptRecovered(claim.task_id, name, claim.run_id, claim.attempt, verdict)
+        )
+
+
+def claim_of_row(row: Sequence[Any], entry: Entry | None) -> Claim:
+    """Return the claim that a row of `claimed_runs` tells of."""
+    run_id, task_id, key, at, due_at, attempt, priority, executor = row[:8]
+    token, slot = row[12], row[13]
+    timeout = entry.policies.timeout_seconds if entry is not None else None
+    return Claim(
+        run_id=run_id,
+        task_id=task_id,
+        key=key,
+        attempt=attempt + 1,
+        token=token,
+        scheduled_at=at,
+        due_at=due_at,
+        start_by=None,
+        priority=priority,
+        slot=-1 if slot is None else slot,
+        executor=executor,
+        timeout=None if timeout is None else round(timeout * SECOND),
+        clock_offset=0,
+    )
+
+
+def recover_functions(
+    flights: Sequence[tuple[Flight, Microseconds | None]],
+    *,
+    mark_of: Callable[[int], int | None],
+    boots: Mapping[int, str],
+    boot_id: str,
+    now: Microseconds,
+    lost_text: str,
+    recovered: Recovered,
+) -> None:
+    """Find out from the marks what became of functions that ran in the earlier process.
+
+    `flights` come with the moment at which the ledger saw them start, `boots` maps an epoch to
+    the boot in which it ran, `mark_of` answers None where no mark can be read.
+    """
+    for flight, started_at in flights:
+        claim = flight.claim
+        is_same_boot = boots.get(claim.token >> 32) == boot_id
+        mark = mark_of(claim.slot) if is_same_boot else None
+        if mark == Mark.CLEAR:
+            recovered.add(flight, Verdict.NOT_STARTED)
+            continue
+        outcome = {Mark.SUCCEEDED: Outcome.SUCCEEDED, Mark.FAILED: Outcome.FAILED}.get(
+            Mark.RUNNING if mark is None else mark, Outcome.LOST
+        )
+        began = claim.due_at if started_at is None else started_at
+        completion = Completion(
+            run_id=claim.run_id,
+            task_id=claim.task_id,
+            attempt=claim.attempt,
+            token=claim.token,
+            outcome=outcome,
+            started_at=min(began, now),
+            ended_at=now,
+            error=None if outcome is Outcome.SUCCEEDED else lost_text,
+        )
+        is_lost = outcome is Outcome.LOST
+        recovered.add(flight, Verdict.LOST if is_lost else Verdict.ENDED, completion)

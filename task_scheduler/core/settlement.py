@@ -1,0 +1,146 @@
+"""From the end of an attempt to the next state of its run.
+
+Responsible for: deciding retry or end, and the rows that record it. Pure: the engine writes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from task_scheduler.core.events import Event, RetryScheduled, RunSettled, ThreadAbandoned
+from task_scheduler.core.flights import Flight
+from task_scheduler.core.lifecycle import Fact, advance, fact_of
+from task_scheduler.core.model import Completion, Microseconds, Outcome, RunState, WaitingFor
+from task_scheduler.core.retry import decide_retry
+
+__all__ = ["Settlement", "settle", "tally"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What one completion means for its run."""
+
+    flight: Flight
+    completion: Completion
+    state: RunState
+    waiting_for: WaitingFor | None
+    due_at: Microseconds | None
+    recoveries: int
+    events: tuple[Event, ...]
+
+    def attempt_row(self) -> list[Any]:
+        """Return the parameters of `settle_attempts`."""
+        done = self.completion
+        return [
+            done.run_id,
+            done.token,
+            done.attempt,
+            done.outcome,
+            done.started_at,
+            done.ended_at,
+            done.error,
+            done.exit_code,
+            done.output_path,
+        ]
+
+    def run_row(self) -> list[Any]:
+        """Return the parameters of `settle_runs`."""
+        done = self.completion
+        is_over = self.state is not RunState.WAITING
+        return [
+            done.run_id,
+            done.token,
+            self.state,
+            done.attempt,
+            self.waiting_for,
+            self.due_at,
+            done.started_at,
+            done.ended_at if is_over else None,
+            done.error,
+            self.recoveries,
+        ]
+
+
+def settle(flight: Flight, done: Completion, now: Microseconds) -> Settlement:
+    """Decide whether the run is over or tried again, and when."""
+    claim, entry = flight.claim, flight.entry
+    name = entry.name if entry is not None else claim.task_id
+    duration = max(0, done.ended_at - done.started_at)
+    running = RunState.RUNNING
+    recoveries = flight.recoveries
+    waiting_for: WaitingFor | None = None
+    due_at: Microseconds | None = None
+    events: list[Event] = []
+    decision = None
+    if entry is not None:
+        decision = decide_retry(
+            entry.policies,
+            # A lost attempt has a budget of its own and never eats into that of the failures.
+            attempt=done.attempt - recoveries,
+            outcome=done.outcome,
+            identity=f"{claim.task_id}/{claim.key}/{done.attempt}",
+            recoveries=recoveries,
+        )
+    if decision is not None and decision.is_retried:
+        state = advance(running, Fact.RETRIED)
+        waiting_for = WaitingFor.THREAD if done.is_still_running else WaitingFor.RETRY
+        due_at = now + decision.delay
+        recoveries += done.outcome is Outcome.LOST
+        events.append(
+            RetryScheduled(
+                claim.task_id,
+                name,
+                claim.run_id,
+                done.attempt,
+                done.outcome,
+                done.error,
+                decision.delay,
+                now,
+            )
+        )
+    else:
+        state = advance(running, fact_of(done.outcome))
+        events.append(
+            RunSettled(
+                claim.task_id,
+                name,
+                claim.run_id,
+                done.attempt,
+                done.outcome,
+                done.error,
+                duration,
+                done.ended_at,
+            )
+        )
+    if done.is_still_running:
+        events.append(ThreadAbandoned(claim.task_id, name, claim.run_id, 1))
+    return Settlement(flight, done, state, waiting_for, due_at, recoveries, tuple(events))
+
+
+def tally(settlements: Iterable[Settlement]) -> list[list[Any]]:
+    """Return the parameters of `settle_progress`: one row a task, summed over the batch."""
+    rows: dict[str, list[Any]] = {}
+    for item in settlements:
+        done = item.completion
+        row = rows.get(done.task_id)
+        if row is None:
+            row = rows[done.task_id] = [done.task_id, 0, 0, 0, 0, 0, None, None, None, None]
+        row[7] = max(row[7] or 0, done.started_at)
+        if done.error is not None:
+            row[8] = done.error
+        if item.state is RunState.WAITING:
+            continue
+        duration = max(0, done.ended_at - done.started_at)
+        is_success = item.state is RunState.SUCCEEDED
+        is_failure = not is_success and item.state is not RunState.CANCELLED
+        row[1] += 1
+        row[2] += is_success
+        row[3] += is_failure
+        row[4] += duration
+        row[5] = max(row[5], duration)
+        row[6] = duration
+        if is_failure:
+            row[9] = done.run_id
+    return list(rows.values())

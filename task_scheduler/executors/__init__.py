@@ -1,0 +1,1 @@
+"""Executors: each reports exactly one completion for every claim that it starts."""

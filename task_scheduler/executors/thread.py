@@ -1,0 +1,212 @@
+"""Worker threads: they take due claims and run functions.
+
+Responsible for: starts, marks, timeouts of functions, and one completion for each claim. A thread
+is never killed: at its timeout an attempt is over for the ledger, its context says `cancelled`,
+its thread keeps the task's seat, and another worker takes the thread's place.
+
+Does not know what a task is: `prepare` gives the call of a claim, `launch` hands the claim of a
+process to supervision.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from task_scheduler.core.inbox import Fact, Started, ThreadEnded
+from task_scheduler.core.model import Claim, Completion, Entry, Microseconds, Outcome
+from task_scheduler.core.ports import Clock
+from task_scheduler.core.recovery import Mark
+from task_scheduler.executors.marks import MemoryMarks
+from task_scheduler.i18n import translate
+
+__all__ = ["ClaimSource", "Performance", "WorkerPool"]
+
+_STACK_NAME = "task-scheduler-worker"
+
+
+class ClaimSource(Protocol):
+    """Where workers get their claims (`dispatcher.Dispatcher`)."""
+
+    def take(self) -> tuple[Claim, Entry] | None:
+        """Wait for a due claim and take a seat for it; None when there is no more work."""
+        ...
+
+    def release(self) -> None:
+        """Give the seat back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """One attempt as the pool runs it: `call` answers (ok, error), `cancel` asks it to end."""
+
+    call: Callable[[], tuple[bool, str | None]]
+    cancel: Callable[[], None]
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """A function that runs now."""
+
+    claim: Claim
+    performance: Performance
+    started_at: Microseconds
+    deadline: Microseconds | None
+    """On the boot clock."""
+    is_over: bool = False
+    """Whether its outcome is out already while its thread still runs."""
+    cancel_reason: str | None = None
+
+
+class WorkerPool:
+    """A fixed number of workers; threads that cannot be stopped do not count among them."""
+
+    def __init__(
+        self,
+        *,
+        source: ClaimSource,
+        clock: Clock,
+        marks: MemoryMarks,
+        report: Callable[[Fact], None],
+        prepare: Callable[[Claim, Entry], Performance],
+        launch: Callable[[Claim, Entry], None],
+    ) -> None:
+        self._source = source
+        self._clock = clock
+        self._marks = marks
+        self._report = report
+        self._prepare = prepare
+        self._launch = launch
+        self._guard = threading.Lock()
+        self._running: dict[int, _Attempt] = {}
+        self._threads: set[threading.Thread] = set()
+
+    def start(self, count: int) -> None:
+        """Start workers."""
+        for _ in range(count):
+            # Daemons: a function that never returns must not keep the program from ending.
+            thread = threading.Thread(target=self._work, name=_STACK_NAME, daemon=True)
+            self._threads.add(thread)
+            thread.start()
+
+    def next_deadline(self) -> Microseconds | None:
+        """Return the earliest moment (boot clock) at which a running function is overdue."""
+        with self._guard:
+            moments = [a.deadline for a in self._running.values() if a.deadline and not a.is_over]
+        return min(moments, default=None)
+
+    def expire(self) -> None:
+        """Settle the functions whose time is over; their threads go on."""
+        now = self._clock.boottime()
+        with self._guard:
+            late = [a for a in self._running.values() if a.deadline is not None]
+            late = [a for a in late if not a.is_over and (a.deadline or 0) <= now]
+        for attempt in late:
+            seconds = (attempt.claim.timeout or 0) / 1_000_000
+            self._give_up(attempt, Outcome.TIMED_OUT, translate("logs.timed_out", seconds=seconds))
+
+    def cancel(self, claim: Claim, reason: str) -> bool:
+        """Ask a running function to end; it is `cancelled` once it returns. False if unknown."""
+        with self._guard:
+            attempt = self._running.get(claim.run_id)
+            if attempt is None or attempt.claim.token != claim.token:
+                return False
+            attempt.cancel_reason = reason
+        attempt.performance.cancel()
+        return True
+
+    def running_count(self) -> int:
+        """Return how many attempts run, those whose thread overran its timeout included."""
+        with self._guard:
+            return len(self._running)
+
+    def cancel_all(self, reason: str) -> None:
+        """Ask every running function to end."""
+        with self._guard:
+            claims = [attempt.claim for attempt in self._running.values()]
+        for claim in claims:
+            self.cancel(claim, reason)
+
+    def join(self, timeout_seconds: float) -> None:
+        """Wait a moment for idle workers to end, once the source is closed; not for busy ones."""
+        for thread in list(self._threads):
+            if thread is threading.current_thread() or self.running_count():
+                continue
+            thread.join(timeout_seconds)
+
+    def _work(self) -> None:
+        """Take claims until there are no more."""
+        try:
+            while (item := self._source.take()) is not None:
+                claim, entry = item
+                if claim.executor == "process":
+                    # Its seat is given back when supervision reports the end of the process.
+                    self._report(Started(claim.run_id, claim.token, self._clock.now()))
+                    self._launch(claim, entry)
+                elif self._run(claim, entry):
+                    self._source.release()
+                else:
+                    # Another worker was started in the place of this one.
+                    break
+        finally:
+            self._threads.discard(threading.current_thread())
+
+    def _run(self, claim: Claim, entry: Entry) -> bool:
+        """Run one function; False if this thread was given up meanwhile."""
+        started_at = self._clock.now()
+        performance = self._prepare(claim, entry)
+        deadline = None if claim.timeout is None else self._clock.boottime() + claim.timeout
+        attempt = _Attempt(claim, performance, started_at, deadline)
+        with self._guard:
+            self._running[claim.run_id] = attempt
+        self._report(Started(claim.run_id, claim.token, started_at))
+        self._marks.set(claim.slot, Mark.RUNNING)
+        is_ok, error = performance.call()
+        with self._guard:
+            del self._running[claim.run_id]
+            is_over = attempt.is_over
+        if is_over:
+            # The mark is somebody else's by now: its claim was settled at the timeout.
+            self._report(ThreadEnded(claim.run_id, claim.task_id))
+            return False
+        self._marks.set(claim.slot, Mark.SUCCEEDED if is_ok else Mark.FAILED)
+        outcome = Outcome.SUCCEEDED if is_ok else Outcome.FAILED
+        if attempt.cancel_reason is not None and not is_ok:
+            outcome, error = Outcome.CANCELLED, attempt.cancel_reason
+        self._report(self._completion(attempt, outcome, error))
+        return True
+
+    def _give_up(self, attempt: _Attempt, outcome: Outcome, error: str) -> None:
+        """Report the end of an attempt whose thread goes on, and replace the thread."""
+        with self._guard:
+            if attempt.claim.run_id not in self._running or attempt.is_over:
+                return
+            attempt.is_over = True
+        attempt.performance.cancel()
+        self._report(self._completion(attempt, outcome, error, is_still_running=True))
+        self._source.release()
+        self.start(1)
+
+    def _completion(
+        self,
+        attempt: _Attempt,
+        outcome: Outcome,
+        error: str | None,
+        *,
+        is_still_running: bool = False,
+    ) -> Completion:
+        claim = attempt.claim
+        return Completion(
+            run_id=claim.run_id,
+            task_id=claim.task_id,
+            attempt=claim.attempt,
+            token=claim.token,
+            outcome=outcome,
+            started_at=attempt.started_at,
+            ended_at=max(self._clock.now(), attempt.started_at),
+            error=error,
+            is_still_running=is_still_running,
+        )

@@ -1,0 +1,1 @@
+"""Stores: the durable ledger behind the port `core.ports.Store`."""

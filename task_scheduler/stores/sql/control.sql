@@ -1,0 +1,150 @@
+-- name: begin_epoch
+-- The holder's row; its number is the upper half of every token it hands out.
+INSERT INTO epochs (boot_id, pid, version, started_at) VALUES (:boot_id, :pid, :version, :at);
+
+-- name: last_epoch
+-- Who held the ledger last.
+SELECT json_array(epoch, boot_id, pid, version, started_at) FROM epochs ORDER BY epoch DESC LIMIT 1;
+
+-- name: last_run_id
+-- The greatest id ever given to a run.
+SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'runs'), 0);
+
+-- name: boot_of_epochs
+-- The boot of every process that still has claims.
+SELECT json_group_object(epoch, boot_id) FROM epochs
+WHERE epoch IN (SELECT DISTINCT token >> 32 FROM runs WHERE token IS NOT NULL);
+
+-- name: claimed_runs
+-- What an earlier process had in its hands.
+SELECT json_group_array(json_array(run_id, task_id, key, scheduled_at, due_at, attempt, priority, executor,
+    recoveries, coalesce(revision, 0), waiting_for, origin, token, slot, state, started_at))
+FROM (SELECT r.*, p.revision FROM runs AS r LEFT JOIN progress AS p ON p.task_id = r.task_id
+      WHERE r.token IS NOT NULL ORDER BY r.run_id);
+
+-- name: unbind_all
+-- At the start of a process no code is bound: such entries wait until a live process adds them.
+UPDATE progress SET is_resolved = 0, plan_at = NULL
+WHERE task_id IN (SELECT task_id FROM entries WHERE is_code_bound) AND is_resolved;
+
+-- name: load_entries
+-- Whole entries by id.
+SELECT json_group_array(json_array(e.task_id, e.name, e.kind, e.executor, json(e.definition), json(e.rules),
+    json(e.policies), e.origin, e.is_code_bound, p.revision, p.anchor, p.cursor, p.next_due_at, p.paused_at,
+    p.is_resolved))
+FROM entries AS e JOIN progress AS p ON p.task_id = e.task_id
+WHERE e.task_id IN (SELECT value FROM json_each(:ids));
+
+-- name: hold_unresolved
+-- The waiting runs of tasks whose code is not here wait for it.
+UPDATE runs SET waiting_for = 'code' WHERE state = 'waiting' AND token IS NULL
+AND (waiting_for IS NULL OR waiting_for = 'retry')
+AND task_id IN (SELECT task_id FROM progress WHERE NOT is_resolved);
+
+-- name: free_resolved
+-- The waiting runs of tasks whose code is back.
+UPDATE runs SET waiting_for = NULL WHERE state = 'waiting' AND waiting_for = 'code'
+AND task_id IN (SELECT task_id FROM progress WHERE is_resolved);
+
+-- name: forget_threads
+-- A new process: whatever thread held a retry back is gone.
+UPDATE runs SET waiting_for = 'retry' WHERE waiting_for = 'thread' AND state IN ('waiting', 'running');
+
+-- name: function_references
+-- The code that stored entries need; few, however many the entries.
+SELECT json_group_array(DISTINCT definition ->> 'function') FROM entries
+WHERE kind = 'function' AND NOT is_code_bound AND executor = 'thread';
+
+-- name: resolve_functions
+-- Entries whose code is gone stay visible and do not fire.
+UPDATE progress SET is_resolved = 0, plan_at = NULL WHERE task_id IN (
+    SELECT task_id FROM entries WHERE kind = 'function'
+    AND definition ->> 'function' IN (SELECT value FROM json_each(:gone)));
+
+-- name: resolve_again
+-- Importable entries whose code is back.
+UPDATE progress SET is_resolved = 1, plan_at = CASE WHEN paused_at IS NULL THEN next_due_at END
+WHERE NOT is_resolved AND task_id IN (SELECT task_id FROM entries WHERE NOT is_code_bound)
+AND task_id NOT IN (SELECT task_id FROM entries WHERE kind = 'function'
+    AND definition ->> 'function' IN (SELECT value FROM json_each(:gone)));
+
+-- name: put_entries
+-- The definition, new or changed.
+INSERT INTO entries (task_id, name, kind, executor, definition, rules, policies, origin, is_code_bound, added_at,
+    updated_at)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value -> 4, value -> 5, value -> 6, value ->> 7,
+    value ->> 8, value ->> 9, value ->> 9 FROM json_each(:rows) WHERE true
+ON CONFLICT (task_id) DO UPDATE SET name = excluded.name, executor = excluded.executor,
+    definition = excluded.definition, rules = excluded.rules, policies = excluded.policies,
+    origin = excluded.origin, is_code_bound = excluded.is_code_bound, updated_at = excluded.updated_at;
+
+-- name: put_progress
+-- A new entry's cursor, or the moved one of a changed entry; its history stays.
+INSERT INTO progress (task_id, revision, is_resolved, anchor, cursor, next_due_at, plan_at)
+SELECT value ->> 0, value ->> 1, 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
+FROM json_each(:rows) WHERE true
+ON CONFLICT (task_id) DO UPDATE SET revision = excluded.revision, is_resolved = 1, anchor = excluded.anchor,
+    cursor = excluded.cursor, next_due_at = excluded.next_due_at,
+    plan_at = CASE WHEN paused_at IS NULL THEN excluded.plan_at END, rule_error = NULL;
+
+-- name: remove_entries
+-- The definition goes; the history stays until retention takes it.
+DELETE FROM entries WHERE task_id IN (SELECT value FROM json_each(:ids));
+
+-- name: remove_progress
+-- With its definition.
+DELETE FROM progress WHERE task_id IN (SELECT value FROM json_each(:ids));
+
+-- name: waiting_runs
+-- The unclaimed waiting runs of some tasks.
+SELECT json_group_array(json_array(run_id, task_id, scheduled_at, waiting_for, attempt, origin)) FROM runs
+WHERE state IN ('waiting', 'running') AND state = 'waiting' AND token IS NULL
+AND task_id IN (SELECT value FROM json_each(:ids));
+
+-- name: forget_runs
+-- Runs claimed ahead of their moment that an edit or a pause takes back before it came.
+DELETE FROM runs WHERE run_id IN (SELECT value FROM json_each(:rows)) AND state = 'waiting' AND attempt = 0;
+
+-- name: pause_entry
+-- Nothing of it is planned until it is resumed.
+UPDATE progress SET paused_at = :at, pause_reason = :reason, plan_at = NULL WHERE task_id = :task_id;
+
+-- name: hold_runs
+-- The waiting runs of a paused task wait with it.
+UPDATE runs SET waiting_for = 'pause' WHERE task_id = :task_id AND state IN ('waiting', 'running')
+AND state = 'waiting' AND token IS NULL AND (waiting_for IS NULL OR waiting_for = 'retry') AND origin = 'schedule';
+
+-- name: resume_entry
+-- Planned again, from the moment that the planner chose.
+UPDATE progress SET paused_at = NULL, pause_reason = NULL, cursor = coalesce(:cursor, cursor),
+    next_due_at = :next_due_at, plan_at = CASE WHEN is_resolved THEN :plan_at END WHERE task_id = :task_id;
+
+-- name: free_runs
+-- What waited for a pause to end, or for code to be bound.
+UPDATE runs SET waiting_for = NULL WHERE state IN ('waiting', 'running') AND waiting_for = :waiting_for
+AND task_id IN (SELECT value FROM json_each(:ids));
+
+-- name: seats_of
+-- The living and the queued runs of one task, and the oldest of them.
+SELECT json_array(
+    (SELECT count(*) FROM runs AS r WHERE r.task_id = :task_id AND r.state IN ('waiting', 'running')
+        AND r.waiting_for IS NOT 'overlap'),
+    (SELECT count(*) FROM runs AS r WHERE r.task_id = :task_id AND r.waiting_for = 'overlap'),
+    (SELECT min(r.run_id) FROM runs AS r WHERE r.task_id = :task_id AND r.state IN ('waiting', 'running')));
+
+-- name: run_by_key
+-- A request that came twice is one run.
+SELECT run_id FROM runs WHERE task_id = :task_id AND key = :key;
+
+-- name: run_by_id
+-- Where one run stands.
+SELECT json_array(run_id, task_id, state, token) FROM runs WHERE run_id = :run_id;
+
+-- name: cancel_waiting
+-- A run that nobody has is cancelled by the ledger alone.
+UPDATE runs SET state = 'cancelled', ended_at = :at, waiting_for = NULL, error = :error, token = NULL, slot = NULL
+WHERE run_id = :run_id AND state = 'waiting';
+
+-- name: all_task_ids
+-- For a hint at the id that was meant.
+SELECT json_group_array(task_id) FROM (SELECT task_id FROM progress ORDER BY task_id LIMIT :limit);

@@ -1,0 +1,162 @@
+-- name: settle_attempts
+-- One row an attempt, written once; only the holder of the run's token may write it.
+INSERT OR IGNORE INTO attempts (run_id, attempt, token, outcome, started_at, ended_at, error, exit_code, output_path)
+SELECT runs.run_id, j.value ->> 2, runs.token, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6,
+       j.value ->> 7, j.value ->> 8
+FROM json_each(:rows) AS j JOIN runs ON runs.run_id = j.value ->> 0 AND runs.token = j.value ->> 1;
+
+-- name: settle_runs
+-- The run's next state: terminal, or waiting for a retry. The token is given up with it.
+-- A retry of a paused or code-less task waits for that to end.
+UPDATE runs SET state = j.value ->> 2, attempt = j.value ->> 3, waiting_for = CASE j.value ->> 4
+        WHEN 'retry' THEN coalesce((SELECT CASE WHEN NOT p.is_resolved THEN 'code'
+            WHEN p.paused_at IS NOT NULL AND runs.origin = 'schedule' THEN 'pause' END
+            FROM progress AS p WHERE p.task_id = runs.task_id), 'retry')
+        ELSE j.value ->> 4 END,
+    due_at = coalesce(j.value ->> 5, runs.due_at), started_at = coalesce(j.value ->> 6, runs.started_at),
+    ended_at = j.value ->> 7, error = j.value ->> 8, recoveries = j.value ->> 9, token = NULL, slot = NULL
+FROM json_each(:rows) AS j
+WHERE runs.run_id = j.value ->> 0 AND runs.token = j.value ->> 1 AND runs.state IN ('waiting', 'running');
+
+-- name: settle_progress
+-- The tallies of each task, summed over the batch before they come here.
+UPDATE progress SET run_count = run_count + (j.value ->> 1), success_count = success_count + (j.value ->> 2),
+    failure_count = failure_count + (j.value ->> 3), duration_total = duration_total + (j.value ->> 4),
+    duration_max = max(duration_max, j.value ->> 5), duration_last = coalesce(j.value ->> 6, duration_last),
+    last_run_at = coalesce(j.value ->> 7, last_run_at), last_error = coalesce(j.value ->> 8, last_error),
+    last_failure_run_id = coalesce(j.value ->> 9, last_failure_run_id)
+FROM json_each(:rows) AS j WHERE progress.task_id = j.value ->> 0;
+
+-- name: mark_running
+-- A start outlived its tick: from now on the ledger shows it as running.
+UPDATE runs SET state = 'running', started_at = j.value ->> 2
+FROM json_each(:rows) AS j
+WHERE runs.run_id = j.value ->> 0 AND runs.token = j.value ->> 1 AND runs.state = 'waiting';
+
+-- name: end_of_thread
+-- The thread of a timed-out function has ended at last: its retry may come.
+UPDATE runs SET waiting_for = 'retry' WHERE waiting_for = 'thread'
+AND run_id IN (SELECT value FROM json_each(:rows));
+
+-- name: hand_back
+-- An unstarted claim is given up, uncounted.
+UPDATE runs SET token = NULL, slot = NULL, waiting_for = j.value ->> 2
+FROM json_each(:rows) AS j
+WHERE runs.run_id = j.value ->> 0 AND runs.token = j.value ->> 1 AND runs.state = 'waiting';
+
+-- name: release_queued
+-- The seat of a settled run goes to the oldest run that waits for it; a paused task's stays.
+UPDATE runs SET waiting_for = NULL WHERE run_id IN (
+    SELECT min(q.run_id) FROM runs AS q
+    WHERE q.waiting_for = 'overlap' AND NOT EXISTS (
+        SELECT 1 FROM runs AS living WHERE living.task_id = q.task_id
+        AND living.state IN ('waiting', 'running') AND living.waiting_for IS NOT 'overlap')
+    AND q.task_id NOT IN (SELECT value FROM json_each(:occupied))
+    GROUP BY q.task_id);
+
+-- name: due_entries
+-- Entries to be looked at now, with the seats of their tasks.
+SELECT json_group_array(json_array(task_id, revision, next_due_at, anchor, taken, queued, blocker)) FROM (
+    SELECT p.task_id, p.revision, p.next_due_at, p.anchor,
+        (SELECT count(*) FROM runs AS r WHERE r.task_id = p.task_id AND r.state IN ('waiting', 'running')
+            AND r.waiting_for IS NOT 'overlap') AS taken,
+        (SELECT count(*) FROM runs AS r WHERE r.task_id = p.task_id AND r.waiting_for = 'overlap') AS queued,
+        (SELECT min(r.run_id) FROM runs AS r WHERE r.task_id = p.task_id AND r.state IN ('waiting', 'running'))
+            AS blocker
+    FROM progress AS p WHERE p.plan_at IS NOT NULL AND p.plan_at <= :now ORDER BY p.plan_at LIMIT :limit);
+
+-- name: insert_runs
+-- The identity (task_id, key) is unique: what is planned already is left alone.
+INSERT OR IGNORE INTO runs (run_id, task_id, key, origin, state, scheduled_at, due_at, waiting_for, priority,
+    executor, token, slot, reason)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+    value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12 FROM json_each(:rows);
+
+-- name: present_runs
+-- Which of these runs were really inserted.
+SELECT json_group_array(run_id) FROM runs WHERE run_id IN (SELECT value FROM json_each(:rows));
+
+-- name: move_cursors
+-- In the transaction of `insert_runs`: a cursor never moves without its run or its skip.
+UPDATE progress SET cursor = coalesce(j.value ->> 1, cursor), next_due_at = j.value ->> 2, plan_at = j.value ->> 3,
+    rule_error = j.value ->> 4
+FROM json_each(:rows) AS j WHERE progress.task_id = j.value ->> 0;
+
+-- name: insert_skips
+-- A range of occurrences without an attempt, and why; those kept out by one run are one range.
+INSERT INTO skips (task_id, reason, first_at, last_at, count, blocker_run_id, at)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+FROM json_each(:rows) WHERE true
+ON CONFLICT (blocker_run_id) WHERE blocker_run_id IS NOT NULL
+DO UPDATE SET last_at = max(last_at, excluded.last_at), count = count + excluded.count;
+
+-- name: count_skips
+-- The tally of skips of each task.
+UPDATE progress SET skip_count = skip_count + (j.value ->> 1)
+FROM json_each(:rows) AS j WHERE progress.task_id = j.value ->> 0;
+
+-- name: claimable_runs
+-- Due runs that nobody has, the most important first; none of a task whose code is not here.
+SELECT json_group_array(json_array(run_id, task_id, key, scheduled_at, due_at, attempt, priority, executor,
+    recoveries, revision, waiting_for, origin)) FROM (
+    SELECT r.run_id, r.task_id, r.key, r.scheduled_at, r.due_at, r.attempt, r.priority, r.executor, r.recoveries,
+        p.revision, r.waiting_for, r.origin
+    FROM runs AS r JOIN progress AS p ON p.task_id = r.task_id
+    WHERE r.state = 'waiting' AND r.token IS NULL AND (r.waiting_for IS NULL OR r.waiting_for = 'retry')
+        AND r.due_at <= :horizon AND p.is_resolved
+        AND (p.paused_at IS NULL OR r.origin <> 'schedule') AND (r.executor = 'thread' OR :process_room > 0)
+        AND (r.executor = 'process' OR :thread_room > 0)
+        AND r.task_id NOT IN (SELECT value FROM json_each(:occupied))
+    ORDER BY r.priority DESC, r.due_at, r.run_id LIMIT :limit);
+
+-- name: claim_runs
+-- The reservation, durable before anything starts.
+UPDATE runs SET token = j.value ->> 1, slot = j.value ->> 2
+FROM json_each(:rows) AS j
+WHERE runs.run_id = j.value ->> 0 AND runs.state = 'waiting' AND runs.token IS NULL;
+
+-- name: wake_at
+-- The next moments at which a cursor or a waiting run wants to be looked at.
+SELECT json_array(
+    (SELECT min(plan_at) FROM progress WHERE plan_at IS NOT NULL),
+    (SELECT min(due_at) FROM runs
+     WHERE state = 'waiting' AND token IS NULL AND (waiting_for IS NULL OR waiting_for = 'retry')));
+
+-- name: skip_runs
+-- Waiting runs that will never start, with the reason.
+UPDATE runs SET state = 'skipped', reason = j.value ->> 1, ended_at = j.value ->> 2, waiting_for = NULL,
+    token = NULL, slot = NULL
+FROM json_each(:rows) AS j WHERE runs.run_id = j.value ->> 0 AND runs.state = 'waiting';
+
+-- name: prune_candidates
+-- A small batch in order of age: finished, older than the limit, and not a task's last failure.
+SELECT json_array(max(run_id), json_group_array(CASE WHEN is_old THEN run_id END)) FROM (
+    SELECT r.run_id, r.state NOT IN ('waiting', 'running') AND coalesce(r.ended_at, r.due_at) < :before
+        AND r.run_id IS NOT p.last_failure_run_id AS is_old
+    FROM runs AS r LEFT JOIN progress AS p ON p.task_id = r.task_id
+    WHERE r.run_id > :after ORDER BY r.run_id LIMIT :limit);
+
+-- name: prune_surplus
+-- The finished runs of one task beyond the number to keep, but never its last failure.
+SELECT json_group_array(run_id) FROM (
+    SELECT run_id FROM runs WHERE task_id = :task_id AND run_id <= (
+        SELECT run_id FROM runs WHERE task_id = :task_id ORDER BY run_id DESC LIMIT 1 OFFSET :keep)
+    AND state NOT IN ('waiting', 'running')
+    AND run_id IS NOT (SELECT last_failure_run_id FROM progress WHERE task_id = :task_id)
+    ORDER BY run_id LIMIT :limit);
+
+-- name: next_task
+-- The task after this one, for a walk over all of them that never holds them all.
+SELECT min(task_id) FROM progress WHERE task_id > :task_id;
+
+-- name: delete_attempts
+-- With their runs.
+DELETE FROM attempts WHERE run_id IN (SELECT value FROM json_each(:rows));
+
+-- name: delete_runs
+-- What retention gave up.
+DELETE FROM runs WHERE run_id IN (SELECT value FROM json_each(:rows));
+
+-- name: prune_skips
+-- Old skips, a small batch in order of age.
+DELETE FROM skips WHERE skip_id IN (SELECT skip_id FROM skips ORDER BY skip_id LIMIT :limit) AND at < :before;

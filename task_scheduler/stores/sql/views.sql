@@ -1,0 +1,76 @@
+-- name: count_entries
+-- How many entries there are.
+SELECT count(*) FROM progress;
+
+-- name: task_status
+-- Where tasks stand: all after an id, a page at a time, or those named.
+SELECT json_group_array(json_object(
+    'task_id', task_id, 'name', name, 'kind', kind, 'origin', origin, 'rules', json(rules),
+    'policies', json(policies), 'definition', json(definition), 'is_resolved', is_resolved,
+    'paused_at', paused_at, 'pause_reason', pause_reason, 'rule_error', rule_error, 'next_due_at', next_due_at,
+    'run_count', run_count, 'success_count', success_count, 'failure_count', failure_count,
+    'skip_count', skip_count, 'duration_total', duration_total, 'duration_max', duration_max,
+    'duration_last', duration_last, 'last_run_at', last_run_at, 'last_error', last_error,
+    'running', running, 'waiting_at', waiting_at, 'added_at', added_at)) FROM (
+    SELECT e.*, p.is_resolved, p.paused_at, p.pause_reason, p.rule_error, p.next_due_at, p.run_count,
+        p.success_count, p.failure_count, p.skip_count, p.duration_total, p.duration_max, p.duration_last,
+        p.last_run_at, p.last_error,
+        (SELECT count(*) FROM runs AS r WHERE r.task_id = e.task_id AND r.state IN ('waiting', 'running')
+            AND r.state = 'running') AS running,
+        (SELECT min(r.due_at) FROM runs AS r WHERE r.task_id = e.task_id AND r.state IN ('waiting', 'running')
+            AND r.state = 'waiting') AS waiting_at
+    FROM entries AS e JOIN progress AS p ON p.task_id = e.task_id
+    WHERE (:ids IS NULL AND e.task_id > :after) OR e.task_id IN (SELECT value FROM json_each(:ids))
+    ORDER BY e.task_id LIMIT :limit);
+
+-- name: duration_quantile
+-- The p95 of each named task over its latest finished attempts.
+SELECT json_group_object(task_id, (
+    SELECT r.ended_at - r.started_at FROM (
+        SELECT started_at, ended_at FROM runs WHERE task_id = t.task_id
+        ORDER BY run_id DESC LIMIT :sample) AS r
+    WHERE r.ended_at IS NOT NULL AND r.started_at IS NOT NULL
+    ORDER BY r.ended_at - r.started_at
+    LIMIT 1 OFFSET (
+        SELECT max(0, CAST(count(*) * 0.95 + 0.999999 AS INTEGER) - 1) FROM (
+            SELECT started_at, ended_at FROM runs WHERE task_id = t.task_id
+            ORDER BY run_id DESC LIMIT :sample) AS s
+        WHERE s.ended_at IS NOT NULL AND s.started_at IS NOT NULL)))
+FROM (SELECT value AS task_id FROM json_each(:ids)) AS t;
+
+-- name: count_running
+-- The runs that run now.
+SELECT count(*) FROM runs WHERE state IN ('waiting', 'running') AND state = 'running';
+
+-- name: count_backlog
+-- The runs that are due and that nobody has begun.
+SELECT count(*) FROM runs WHERE state IN ('waiting', 'running') AND state = 'waiting' AND due_at <= :now;
+
+-- name: list_runs
+-- The newest runs, of one task or of all, a page at a time.
+SELECT json_group_array(json_object('run_id', run_id, 'task_id', task_id, 'key', key, 'origin', origin,
+    'state', state, 'scheduled_at', scheduled_at, 'due_at', due_at, 'waiting_for', waiting_for,
+    'attempt', attempt, 'started_at', started_at, 'ended_at', ended_at, 'error', error, 'reason', reason)) FROM (
+    SELECT * FROM runs WHERE run_id < :before AND (:task_id IS NULL OR task_id = :task_id)
+    AND (:state IS NULL OR state = :state) ORDER BY run_id DESC LIMIT :limit);
+
+-- name: show_run
+-- One run.
+SELECT json_object('run_id', run_id, 'task_id', task_id, 'key', key, 'origin', origin,
+    'state', state, 'scheduled_at', scheduled_at, 'due_at', due_at, 'waiting_for', waiting_for,
+    'attempt', attempt, 'started_at', started_at, 'ended_at', ended_at, 'error', error, 'reason', reason)
+FROM runs WHERE run_id = :run_id;
+
+-- name: list_attempts
+-- The attempts of one run, oldest first.
+SELECT json_group_array(json_object('attempt', attempt, 'token', token, 'outcome', outcome,
+    'started_at', started_at, 'ended_at', ended_at, 'error', error, 'exit_code', exit_code,
+    'output_path', output_path)) FROM (
+    SELECT * FROM attempts WHERE run_id = :run_id ORDER BY token);
+
+-- name: list_skips
+-- The newest skips, of one task or of all.
+SELECT json_group_array(json_object('skip_id', skip_id, 'task_id', task_id, 'reason', reason,
+    'first_at', first_at, 'last_at', last_at, 'count', count, 'blocker_run_id', blocker_run_id, 'at', at)) FROM (
+    SELECT * FROM skips WHERE skip_id < :before AND (:task_id IS NULL OR task_id = :task_id)
+    ORDER BY skip_id DESC LIMIT :limit);

@@ -1,0 +1,273 @@
+"""The ledger on SQLite, in a file or in memory.
+
+Responsible for: the one connection that may write and checkpoint, transactions, migrations,
+checkpoints, and telling apart what is wrong with a file. It never deletes or moves a file.
+
+SQLite from 3.7.0 to 3.51.2 can lose data when one connection checkpoints beside another's commit.
+So there is one writing connection on a file at any time: whoever opens the ledger holds its
+`EngineLock`; all others open it read-only and can neither write nor checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from task_scheduler.errors import (
+    ForkedError,
+    NetworkFileSystemError,
+    SchemaTooNewError,
+    StoreDamagedError,
+    StoreError,
+    StoreUnavailableError,
+)
+from task_scheduler.stores.mounts import network_file_system_of
+from task_scheduler.stores.statements import migrations, statement
+
+__all__ = ["MEMORY", "SqliteReader", "SqliteStore", "read_only"]
+
+MEMORY = ":memory:"
+_CHECKPOINT_CHANGES = 4_000
+"""Changed rows between two checkpoints: about a thousand pages of log."""
+_TRUNCATE_BYTES = 64 * 1024 * 1024
+_BUSY_SECONDS = 5.0
+"""Readers hold no lock that blocks a writer in WAL mode; this only covers foreign programs."""
+
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_REASONS = {
+    sqlite3.SQLITE_BUSY: "store_locked",
+    sqlite3.SQLITE_LOCKED: "store_locked",
+    sqlite3.SQLITE_FULL: "store_full",
+    sqlite3.SQLITE_READONLY: "store_read_only",
+}
+
+
+class SqliteStore:
+    """The writing connection; the caller holds the lock of the file."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = str(path)
+        self.is_memory = self.path == MEMORY
+        self._pid = os.getpid()
+        # An in-memory ledger has but one connection: its readers take turns with the engine.
+        self._guard = threading.RLock()
+        self._checkpointed = 0
+        if not self.is_memory:
+            _check_place(Path(path))
+        with _translated(self.path):
+            self._connection = self._open()
+        try:
+            with _translated(self.path):
+                self._migrate()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _open(self) -> sqlite3.Connection:
+        if not self.is_memory:
+            # Created here, so that it is private from its first byte on.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(
+            self.path,
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        try:
+            for pragma in (
+                "journal_mode=WAL",
+                "synchronous=FULL",
+                "fullfsync=1",
+                "wal_autocheckpoint=0",
+                "temp_store=MEMORY",
+                "cache_size=-16000",
+                "trusted_schema=0",
+            ):
+                connection.execute(f"PRAGMA {pragma}").fetchall()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _migrate(self) -> None:
+        """Bring the schema up to this release, each step in a transaction of its own."""
+        connection = self._connection
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
+        known = migrations()[-1][0]
+        if found > known:
+            raise SchemaTooNewError(
+                "errors.schema_too_new", path=self.path, found=found, known=known
+            )
+        if found == 0 and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+            raise StoreDamagedError(
+                "errors.store_damaged", path=self.path, reason="the database of another program"
+            )
+        if found:
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise StoreDamagedError("errors.store_damaged", path=self.path, reason=verdict)
+        for number, text in migrations():
+            if number > found:
+                script = f"BEGIN IMMEDIATE;\n{text}\nPRAGMA user_version = {number};\nCOMMIT;"
+                connection.executescript(script)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Begin at once as the writer; commit with a sync at the end, or roll back."""
+        self._check_process()
+        with self._guard, _translated(self.path):
+            connection = self._connection
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    with suppress(sqlite3.Error):
+                        connection.execute("ROLLBACK")
+                raise
+
+    def fetch(self, name: str, **parameters: Any) -> Any:
+        """Return the single value of a named query, decoded where it is JSON."""
+        self._check_process()
+        with self._guard:
+            return _fetch(self._connection, name, parameters)
+
+    def execute(self, name: str, **parameters: Any) -> int:
+        """Run a named statement; return how many rows it changed."""
+        self._check_process()
+        with self._guard:
+            return self._connection.execute(statement(name), _encoded(parameters)).rowcount
+
+    def checkpoint(self) -> None:
+        """Move committed pages from the log into the database when it is time to."""
+        if self.is_memory:
+            return
+        changes = self._connection.total_changes
+        is_large = self.log_bytes >= _TRUNCATE_BYTES
+        if changes - self._checkpointed < _CHECKPOINT_CHANGES and not is_large:
+            return
+        mode = "TRUNCATE" if is_large else "PASSIVE"
+        with self._guard, _translated(self.path):
+            self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+        self._checkpointed = changes
+
+    @property
+    def log_bytes(self) -> int:
+        """The size of the write-ahead log."""
+        with suppress(OSError):
+            return os.stat(self.path + "-wal").st_size
+        return 0
+
+    def close(self) -> None:
+        """Close the connection; in a forked child it is left alone, it is the parent's."""
+        if self._pid == os.getpid():
+            with self._guard:
+                self._connection.close()
+
+    def _check_process(self) -> None:
+        if self._pid != os.getpid():
+            raise ForkedError("errors.forked", path=self.path, pid=self._pid)
+
+
+class SqliteReader:
+    """A reading connection: it can neither write nor checkpoint, and fetches whole pages."""
+
+    def __init__(self, path: str | Path, store: SqliteStore | None = None) -> None:
+        self.path = str(path)
+        self._store = store if store is not None and store.is_memory else None
+        self._guard = threading.Lock()
+        self._pid = os.getpid()
+        self._connection: sqlite3.Connection | None = None
+
+    def fetch(self, name: str, **parameters: Any) -> Any:
+        """Return the single value of a named query, decoded where it is JSON."""
+        if self._store is not None:
+            return self._store.fetch(name, **parameters)
+        with self._guard, _translated(self.path):
+            if self._connection is None or self._pid != os.getpid():
+                self._connection, self._pid = read_only(self.path), os.getpid()
+            return _fetch(self._connection, name, parameters)
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        with self._guard:
+            if self._connection is not None and self._pid == os.getpid():
+                self._connection.close()
+            self._connection = None
+
+
+def read_only(path: str) -> sqlite3.Connection:
+    """Open a ledger for reading alone; raises sqlite3.Error where there is none."""
+    uri = Path(path).resolve().as_uri() + "?mode=ro"
+    connection = sqlite3.connect(
+        uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA wal_autocheckpoint=0").fetchall()
+    connection.execute("PRAGMA query_only=1")
+    return connection
+
+
+def _encoded(parameters: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        if isinstance(value, (list, dict, tuple))
+        else value
+        for name, value in parameters.items()
+    }
+
+
+def _fetch(connection: sqlite3.Connection, name: str, parameters: dict[str, Any]) -> Any:
+    row = connection.execute(statement(name), _encoded(parameters)).fetchone()
+    if row is None:
+        return None
+    value = row[0]
+    # Every text that a named query answers is JSON; ids and counts come as numbers.
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _check_place(path: Path) -> None:
+    """Make the folder, and refuse a file system where a lock cannot be trusted."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StoreUnavailableError(
+            "errors.store_unavailable", path=str(path), reason=str(error)
+        ) from error
+    kind = network_file_system_of(path.parent)
+    if kind is not None:
+        raise NetworkFileSystemError("errors.network_file_system", path=str(path), kind=kind)
+    if path.is_dir():
+        raise StoreUnavailableError(
+            "errors.store_unavailable", path=str(path), reason="it is a folder"
+        )
+
+
+@contextmanager
+def _translated(path: str) -> Iterator[None]:
+    """Turn SQLite's errors into ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _translation(path, error) from error
+    except OSError as error:
+        raise StoreUnavailableError(
+            "errors.store_unavailable", path=path, reason=str(error)
+        ) from error
+
+
+def _translation(path: str, error: sqlite3.Error) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _DAMAGED:
+        return StoreDamagedError("errors.store_damaged", path=path, reason=str(error))
+    name = _REASONS.get(code)
+    if name is not None:
+        return StoreUnavailableError(f"errors.{name}", path=path)
+    return StoreUnavailableError("errors.store_unavailable", path=path, reason=str(error))

@@ -1,0 +1,1 @@
+"""Tasks: what is run. One kind per module, all of them `BaseTask`."""

@@ -1,0 +1,44 @@
+"""What holds for every test: in CI nothing is skipped unless its marker says that it may be.
+
+A skip for something that is missing would make a green run out of tests that never ran.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skip into a failure in CI; ``@pytest.mark.may_skip(reason=...)`` keeps it a skip."""
+    report = yield
+    is_skip = report.skipped and not hasattr(report, "wasxfail")
+    if is_skip and is_in_ci() and item.get_closest_marker("may_skip") is None:
+        report.outcome = "failed"
+        report.longrepr = (
+            f"skipped in CI: {call.excinfo.value if call.excinfo else ''}. Provide what is"
+            " missing there, or mark the test: @pytest.mark.may_skip(reason=...)"
+        )
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Turn the skip of a whole file, as by ``importorskip``, into a failure in CI."""
+    report = yield
+    if report.skipped and is_in_ci():
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid} was skipped in CI: {report.longrepr}"
+    return report
+
+
+def is_in_ci() -> bool:
+    """Whether this run is the one that decides."""
+    return os.environ.get("CI", "").lower() in ("true", "1")
