@@ -56,9 +56,7 @@ class References:
         if parts["rest"] and not value:
             return str(parts["default"])
         if value is None:
-            raise ConfigError(
-                "config.no_variable", reference=match.group(), name=parts["name"]
-            )
+            raise ConfigError("config.no_variable", reference=match.group(), name=parts["name"])
         return value
 
     def _file(self, match: re.Match[str]) -> str:

@@ -352,9 +352,7 @@ class Control:
             work.ended.append(run_id)
         self._store.execute("cancel_waiting", run_id=run_id, at=work.now, error=command.reason)
         work.events.append(
-            RunSettled(
-                task_id, task_id, run_id, 0, Outcome.CANCELLED, command.reason, 0, work.now
-            )
+            RunSettled(task_id, task_id, run_id, 0, Outcome.CANCELLED, command.reason, 0, work.now)
         )
         return True
 

@@ -185,9 +185,7 @@ class Engine:
         self._end_threads(threads, work)
         if settlements or threads:
             occupied = [t for t, n in self.flights.occupied.items() if n > 0]
-            occupied += [
-                s.completion.task_id for s in settlements if s.completion.is_still_running
-            ]
+            occupied += [s.completion.task_id for s in settlements if s.completion.is_still_running]
             if self._store.execute("release_queued", occupied=occupied):
                 work.has_unclaimed = True
         self._mark_started(started, work)
@@ -225,9 +223,7 @@ class Engine:
             flight.is_started = True
             name = flight.entry.name if flight.entry is not None else flight.claim.task_id
             claim = flight.claim
-            events.append(
-                AttemptStarted(claim.task_id, name, claim.run_id, claim.attempt, fact.at)
-            )
+            events.append(AttemptStarted(claim.task_id, name, claim.run_id, claim.attempt, fact.at))
             if fact.run_id not in ended:
                 rows.append([fact.run_id, fact.token, fact.at])
         work.events[:0] = events
@@ -414,9 +410,7 @@ class Engine:
         horizon = work.now + self.limits.look_ahead
         is_expected = self._claim_at is not None and self._claim_at <= horizon
         freed = sum(1 for run_id in work.ended if run_id in self.flights.in_hand)
-        rooms = {
-            name: self.room(name) + freed - len(work.claims) for name in ("thread", "process")
-        }
+        rooms = {name: self.room(name) + freed - len(work.claims) for name in ("thread", "process")}
         if len(self.flights.overrun) > self.limits.workers:
             rooms["thread"] = 0
         if max(rooms.values()) <= 0 or not (is_expected or work.has_unclaimed):

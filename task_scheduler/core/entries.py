@@ -114,9 +114,7 @@ class EntryShelf:
         self._errors[entry.task_id] = text = self._text_of(error)
         work.events.append(EntryFailed(entry.task_id, entry.name, text))
 
-    def plan(
-        self, known: Known, seats: Seats, due_at: Microseconds, work: Work
-    ) -> Plan | None:
+    def plan(self, known: Known, seats: Seats, due_at: Microseconds, work: Work) -> Plan | None:
         """Plan one entry; None, with an event, if its rule raises or answers nonsense."""
         entry = known.entry
         if known.occurrences is not None:

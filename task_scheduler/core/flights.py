@@ -106,7 +106,7 @@ class Work:
     claims: list[Flight] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    after: list[Callable[[], None]] = field(default_factory=list)
+    after: list[Callable[[], object]] = field(default_factory=list)
     """Called after the commit: answers to commands, changes of what is remembered."""
     revoked: list[Flight] = field(default_factory=list)
     """Claims taken back at the gate; handed over again if the transaction fails."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections import deque
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from task_scheduler.core.recovery import Mark
@@ -44,7 +45,7 @@ class MemoryMarks:
         if slot >= 0:
             self._bytes[slot] = mark
 
-    def reserve(self, slots: set[int]) -> None:
+    def reserve(self, slots: AbstractSet[int]) -> None:
         """Keep the slots of recovered claims from being taken again."""
         self._free = deque(slot for slot in self._free if slot not in slots)
 

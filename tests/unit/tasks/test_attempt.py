@@ -132,7 +132,9 @@ def test_anything_but_a_bool_is_a_failure_that_says_what_came_back(value: object
 
 def test_an_async_execute_is_run_to_its_end() -> None:
     async def work(task: BaseTask) -> bool:
-        await asyncio.sleep(0)
+        turn = asyncio.Event()
+        asyncio.get_running_loop().call_soon(turn.set)
+        await turn.wait()
         task.last_error = "async"
         return False
 
