@@ -208,7 +208,8 @@ class Control:
             if task_id not in stored:
                 known = self._store.fetch("all_task_ids", limit=5_000)
                 hint = nearest_hint(task_id, known)
-                raise TaskNotFoundError("errors.task_not_found", task_id=task_id, hint=hint)
+                sentence = "errors.task_not_found_near" if hint else "errors.task_not_found"
+                raise TaskNotFoundError(sentence, task_id=task_id, hint=hint)
         return stored
 
     def _remove(self, command: RemoveEntries, work: Work) -> list[str]:
