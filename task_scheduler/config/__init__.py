@@ -1,4 +1,4 @@
-"""The configuration: one file, environment overrides and options, checked before anything starts."""
+"""The configuration: one file, environment overrides and options, checked before all else."""
 
 from __future__ import annotations
 

@@ -200,9 +200,9 @@ class _Scanner:
             self._at += len(word)
             self._note(start, path, translate("config.not_finite", key=dotted(path), value=word))
             return None
-        if word.startswith("'"):
-            self._fail(translate("config.single_quotes", found=self._found()))
-        self._fail(translate("config.expected_value", found=self._found()))
+        is_quoted = word.startswith("'")
+        sentence = "config.single_quotes" if is_quoted else "config.expected_value"
+        return self._fail(translate(sentence, found=self._found()))
 
     def _number(self, match: re.Match[str], path: KeyPath) -> Any:
         text = match.group()

@@ -43,7 +43,10 @@ class Problem:
     sentence: str
 
     def __str__(self) -> str:
-        return f"{self.place.label}: {self.sentence}"
+        # What a rule or a task says does not name the entry.
+        is_named = self.key in self.sentence or self.key in self.place.label
+        sentence = self.sentence if is_named else f"{self.key}: {self.sentence}"
+        return f"{self.place.label}: {sentence}"
 
 
 def error_of(problems: Sequence[Problem], *, source: str) -> ConfigError:
@@ -91,8 +94,9 @@ def hint_for(word: object, known: Iterable[str]) -> str:
     """Return "did you mean ...", or nothing where no known word is near."""
     if not isinstance(word, str):
         return ""
-    near = difflib.get_close_matches(word.lower(), list(known), n=1)
-    return translate("config.did_you_mean", word=near[0]) if near else ""
+    by_folded = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), by_folded, n=1)
+    return translate("config.did_you_mean", word=by_folded[near[0]]) if near else ""
 
 
 def _column(problem: Problem) -> int:

@@ -10,6 +10,7 @@ import codecs
 from pathlib import Path
 
 from task_scheduler.errors import ConfigError
+from task_scheduler.i18n import translate
 
 __all__ = ["DEFAULT_NAME", "default_file", "read_text"]
 
@@ -36,7 +37,8 @@ def read_text(path: Path) -> str:
         if path.is_dir():
             raise ConfigError("config.is_folder", path=name, default=DEFAULT_NAME)
         if path.exists() and not path.is_file():
-            raise ConfigError("config.unreadable", path=name, reason="not a regular file")
+            reason = translate("config.no_regular_file")
+            raise ConfigError("config.unreadable", path=name, reason=reason)
         with path.open("rb") as file:
             data = file.read(_SIZE_LIMIT + 1)
     except FileNotFoundError:

@@ -1,0 +1,325 @@
+"""Checking a merged configuration: every problem at its place, or the settings.
+
+Responsible for: asking the models, converting what is text only by origin, and saying what pydantic
+found in the user's language. What is right stands in the models.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from task_scheduler.config.entries import (
+    ENTRY,
+    TIMES,
+    EntryConfig,
+    EntryError,
+    Folders,
+    RuleConfig,
+    entry_types,
+)
+from task_scheduler.config.layers import Merged
+from task_scheduler.config.problems import KeyPath, Place, Problem, dotted, hint_for, shown
+from task_scheduler.config.sections import PolicyKeys
+from task_scheduler.config.settings import SECTIONS, TWINS, Settings, known_keys
+from task_scheduler.i18n import translate
+
+__all__ = ["entry_problem", "settings_of"]
+
+_T = TypeVar("_T")
+
+_REASONS = {
+    "int_type": "config.must_be_whole",
+    "int_from_float": "config.must_be_whole",
+    "float_type": "config.must_be_number",
+    "finite_number": "config.must_be_number",
+    "bool_type": "config.must_be_bool",
+    "string_type": "config.must_be_text",
+    "string_too_short": "config.must_not_be_empty",
+    "too_short": "config.must_not_be_empty",
+    "list_type": "config.must_be_list",
+    "dict_type": "config.must_be_object",
+    "model_type": "config.must_be_object",
+    "model_attributes_type": "config.must_be_object",
+}
+_BOUNDS = {
+    "greater_than": ("config.must_exceed", "gt"),
+    "greater_than_equal": ("config.must_be_at_least", "ge"),
+    "less_than_equal": ("config.must_be_at_most", "le"),
+}
+_WORDS = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
+_NOTHING = frozenset({"", "null", "none"})
+_LONGEST_NUMBER = 40
+"""Characters: no setting has a longer number, and Python refuses to read some that are longer."""
+
+
+def settings_of(merged: Merged, folder: Path) -> tuple[Settings | None, list[Problem]]:
+    """Return the settings, or None and everything that is wrong.
+
+    Text that stands for a number or the like is replaced in `merged`.
+    """
+    check = _Check(merged, folder)
+    settings = check.run()
+    return (None if check.problems else settings), check.problems
+
+
+def entry_problem(merged: Merged, task_id: str, error: EntryError) -> Problem:
+    """Return what a task or rule said of an entry, with the place of the key it speaks of."""
+    raw = merged.values["entries"][task_id]
+    path: KeyPath = ("entries", task_id, *_real_path(error.path, raw))
+    return Problem(merged.place(path), dotted(path), str(error.error))
+
+
+class _Check:
+    """One pass over one configuration."""
+
+    def __init__(self, merged: Merged, folder: Path) -> None:
+        self._merged = merged
+        self._folder = folder
+        self._seen: set[tuple[Place, str]] = set()
+        self.problems: list[Problem] = []
+        for problem in merged.problems:
+            self._note(problem)
+
+    def run(self) -> Settings | None:
+        values = self._merged.values
+        context = {"folder": self._folder}
+        sections: dict[str, Any] = {}
+        for name, model in SECTIONS.items():
+            validate = functools.partial(model.model_validate, context=context)
+            sections[name] = self._validated(validate, (name,))
+        entries = {}
+        for task_id in values["entries"]:
+            entry = self._validated(ENTRY.validate_python, ("entries", task_id))
+            entries[task_id] = entry
+            self._check_entry(task_id, entry or self._rest_of(task_id), sections["logging"])
+        if self.problems:
+            return None
+        return Settings.model_construct(**sections, entries=entries)
+
+    def _rest_of(self, task_id: str) -> EntryConfig | None:
+        """Return a wrong entry without the keys that are wrong, if the others make one.
+
+        So that what its task and rules find is told along with them.
+        """
+        raw = self._merged.values["entries"][task_id]
+        try:
+            return ENTRY.validate_python(raw)
+        except ValidationError as error:
+            wrong = {self._path_of(("entries", task_id), e["loc"])[2:3] for e in error.errors()}
+        if not isinstance(raw, dict) or any((time,) in wrong for time in TIMES):
+            return None
+        try:
+            return ENTRY.validate_python({k: v for k, v in raw.items() if (k,) not in wrong})
+        except ValidationError:
+            return None
+
+    def _check_entry(self, task_id: str, entry: EntryConfig | None, logging: Any) -> None:
+        if entry is None:
+            return
+        path = ("entries", task_id)
+        times = entry.times()
+        if len(times) != 1:
+            keys = ", ".join(TIMES)
+            name = "config.several_times" if times else "config.no_time"
+            place = self._merged.place((*path, *times[1:2]), of_key=True)
+            sentence = translate(name, key=dotted(path), given=", ".join(times), known=keys)
+            self._note(Problem(place, dotted(path), sentence))
+            return
+        folders = Folders(self._folder, self._folder if logging is None else logging.log_dir)
+        for error in entry.check(task_id, folders):
+            self._note(entry_problem(self._merged, task_id, error))
+
+    def _validated(self, validate: Callable[[Any], _T], path: tuple[str, ...]) -> _T | None:
+        """Return what a model makes of the part at a path; None if it finds it wrong."""
+        holder: dict[str, Any] = self._merged.values
+        for part in path[:-1]:
+            holder = holder[part]
+        try:
+            return validate(_canonical(path, holder[path[-1]]))
+        except ValidationError as error:
+            if not self._convert(path, error.errors(include_url=False)):
+                self._explain(path, error)
+                return None
+        try:
+            return validate(_canonical(path, holder[path[-1]]))
+        except ValidationError as error:
+            self._explain(path, error)
+            return None
+
+    def _convert(self, base: tuple[str, ...], errors: list[ErrorDetails]) -> bool:
+        """Replace text by what it stands for where a model wants that; whether anything was."""
+        is_changed = False
+        for error in errors:
+            path = self._path_of(base, error["loc"])
+            if self._merged.text_at(path) is None or not isinstance(error["input"], str):
+                continue
+            value = _converted(error["input"], error["type"])
+            holder: Any = self._merged.values
+            for part in path[:-1]:
+                holder = holder[part]
+            if value != holder[path[-1]]:
+                holder[path[-1]] = value
+                is_changed = True
+        return is_changed
+
+    def _explain(self, base: tuple[str, ...], error: ValidationError) -> None:
+        for details in error.errors(include_url=False):
+            path = self._path_of(base, details["loc"])
+            kind = details["type"]
+            if kind == "extra_forbidden":
+                place = self._merged.place(path, of_key=True)
+                sentence = self._unknown_key(path)
+            elif kind in ("missing", "union_tag_not_found"):
+                if kind == "union_tag_not_found":
+                    path = (*path, "type")
+                place = self._merged.place(path, of_key=True)
+                sentence = translate(
+                    "config.missing_key", key=dotted(path), hint=_example(path[-1])
+                )
+            else:
+                if kind == "union_tag_invalid":
+                    path = (*path, "type")
+                place = self._merged.place(path)
+                sentence = self._wrong_value(path, details)
+            self._note(Problem(place, dotted(path), sentence))
+
+    def _wrong_value(self, path: KeyPath, details: ErrorDetails) -> str:
+        kind = details["type"]
+        context = details.get("ctx", {})
+        value = self._value_at(path, details["input"])
+        if kind == "union_tag_invalid":
+            reason = _one_of(value, list(entry_types()))
+        elif kind == "literal_error":
+            reason = _one_of(value, [word.strip("'") for word in _words(context["expected"])])
+        elif kind in _BOUNDS:
+            sentence, name = _BOUNDS[kind]
+            reason = translate(sentence, bound=_plain(context[name]))
+        elif kind.startswith("config."):
+            reason = translate(kind, **context)
+        else:
+            reason = translate(_REASONS[kind]) if kind in _REASONS else details["msg"]
+        text = self._merged.text_at(path) or shown(value)
+        return translate("config.wrong_value", key=dotted(path), value=text, reason=reason)
+
+    def _unknown_key(self, path: KeyPath) -> str:
+        key, section = path[-1], path[0]
+        holder = dotted(path[:-1])
+        if section != "entries":
+            known = known_keys(str(section))
+            for other in SECTIONS:
+                if key in known_keys(other):
+                    return translate("config.misplaced_key", key=dotted(path), section=other)
+        elif len(path) == len(("entries", "id", "key")):
+            raw = self._merged.values["entries"][str(path[1])]
+            known = _keys_of(entry_types()[raw["type"]])
+        else:
+            known = list(RuleConfig.model_fields)
+        hint = hint_for(key, known)
+        return translate(
+            "config.unknown_key", key=dotted(path), hint=hint, holder=holder, known=", ".join(known)
+        )
+
+    def _value_at(self, path: KeyPath, fallback: Any) -> Any:
+        """Return a value as it was given: a model may have seen a converted one."""
+        found: Any = self._merged.values
+        try:
+            for part in path:
+                found = found[part]
+        except (KeyError, IndexError, TypeError):
+            return fallback
+        return found
+
+    def _path_of(self, base: tuple[str, ...], location: tuple[int | str, ...]) -> KeyPath:
+        """Return the path of what pydantic speaks of."""
+        raw: Any = self._merged.values
+        for part in base:
+            raw = raw[part]
+        if base == ("tasks",) and location and location[0] not in raw:
+            return (*base, TWINS.get(str(location[0]), location[0]), *location[1:])
+        # Of an entry, pydantic names its type first.
+        inner = location[1:] if base[0] == "entries" and location else location
+        return (*base, *_real_path(inner, raw))
+
+    def _note(self, problem: Problem) -> None:
+        """Keep a problem, unless something is known to be wrong with that very value."""
+        mark = (problem.place, problem.key)
+        if mark not in self._seen:
+            self._seen.add(mark)
+            self.problems.append(problem)
+
+
+def _real_path(path: tuple[int | str, ...], raw: Any) -> KeyPath:
+    """Return a path without the index of a rule that stands alone in the file."""
+    is_alone = len(path) > 1 and path[0] == "schedule" and isinstance(raw["schedule"], Mapping)
+    return (path[0], *path[2:]) if is_alone else path
+
+
+def _canonical(path: tuple[str, ...], raw: Any) -> Any:
+    """Return a section under the names of its model."""
+    if path != ("tasks",) or "default_timeout" not in raw:
+        return raw
+    return {("timeout" if key == "default_timeout" else key): value for key, value in raw.items()}
+
+
+def _converted(text: str, kind: str) -> Any:
+    """Return what a text stands for, where something of that kind is wanted."""
+    word = text.strip().lower()
+    if kind == "bool_type":
+        return _WORDS.get(word, text)
+    if kind in ("list_type", "dict_type"):
+        return _from_json(text)
+    if word in _NOTHING:
+        return None
+    if len(word) > _LONGEST_NUMBER:
+        return text
+    for read in (int, float):
+        try:
+            return read(word)
+        except ValueError:
+            continue
+    return text
+
+
+def _from_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _one_of(value: Any, words: list[str]) -> str:
+    allowed = ", ".join(json.dumps(word) for word in words)
+    return translate("config.must_be_one_of", allowed=allowed, hint=hint_for(value, words))
+
+
+def _words(expected: str) -> list[str]:
+    """Return the words that pydantic lists as ``'a', 'b' or 'c'``."""
+    return expected.replace(" or ", ", ").split(", ")
+
+
+def _keys_of(model: type[EntryConfig]) -> list[str]:
+    """Return the keys of an entry, those of its type first and the policies last."""
+    fields = model.model_fields
+    shared = [key for key in EntryConfig.model_fields if key not in PolicyKeys.model_fields]
+    own = [key for key in fields if key not in EntryConfig.model_fields]
+    return [*own, *shared, *PolicyKeys.model_fields]
+
+
+def _example(key: int | str) -> str:
+    if key != "type":
+        return ""
+    return translate("config.one_of_types", known=", ".join(entry_types()))
+
+
+def _plain(bound: Any) -> str:
+    return str(int(bound)) if bound == int(bound) else str(bound)

@@ -1,0 +1,222 @@
+"""`Config`: the configuration of one scheduler, from wherever it comes, and its changes.
+
+Responsible for: putting the layers together, holding the last values that were right, and telling
+subscribers of new ones. Does not know what subscribers do with them.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import threading
+from collections.abc import Callable, Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from task_scheduler.config.checks import entry_problem, settings_of
+from task_scheduler.config.entries import Declared, EntryError, Folders
+from task_scheduler.config.layers import (
+    Layer,
+    Merged,
+    environment_layer,
+    file_layer,
+    mapping_layer,
+    merge,
+    options_layer,
+    plain_copy,
+)
+from task_scheduler.config.live import LiveMapping
+from task_scheduler.config.problems import KeyPath, Problem, dotted, error_of
+from task_scheduler.config.references import References
+from task_scheduler.config.settings import SECTIONS, Settings, plain_defaults
+from task_scheduler.config.source import default_file
+from task_scheduler.core.model import Policies
+from task_scheduler.core.policies import policies_from
+from task_scheduler.errors import ConfigError
+from task_scheduler.i18n import translate
+
+__all__ = ["Config"]
+
+Source = str | os.PathLike[str] | Mapping[str, Any] | None
+
+
+class Config:
+    """Checked settings, and the mapping through which they change while the scheduler runs.
+
+    Make one with `Config.load`. `config` is that mapping, nested as in the file; `settings` is what
+    it means, and is replaced by every change. Both may be used from any thread.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        options: Mapping[str, Any],
+        environ: Mapping[str, str],
+        folder: Path,
+    ) -> None:
+        # Copies: `reload` is to find what was given at first.
+        self._source = plain_copy(source) if isinstance(source, Mapping) else source
+        self._options = dict(options)
+        self._environ = dict(environ)
+        self._lock = threading.RLock()
+        self._subscribers: list[Callable[[Settings], None]] = []
+        self.path: Path | None = self._find(folder)
+        self.folder: Path = folder if self.path is None else self.path.parent
+        self._merged, self._settings = self._read()
+
+    @classmethod
+    def load(
+        cls,
+        source: Source = None,
+        *,
+        options: Mapping[str, Any] | None = None,
+        environ: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> Config:
+        """Return the configuration: defaults < file < environment < options.
+
+        `source` is a file, or its content as a mapping; None reads ``scheduler_config.json`` in
+        `folder`, the current one by default, if there is one. Raises ConfigError that lists
+        everything that is wrong, each with its place.
+        """
+        return cls(
+            source,
+            options=options or {},
+            environ=os.environ if environ is None else environ,
+            folder=Path.cwd() if folder is None else folder.absolute(),
+        )
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings of the moment; a frozen value."""
+        return self._settings
+
+    @property
+    def config(self) -> MutableMapping[str, Any]:
+        """Return the live mapping: a change that is wrong raises ConfigError and changes nothing.
+
+        An assigned section is laid over its defaults.
+        """
+        return LiveMapping(self)
+
+    @property
+    def policies(self) -> Policies:
+        """Return the policies of tasks that do not give their own."""
+        return policies_from(self._settings.tasks.model_dump(), Policies())
+
+    def subscribe(self, callback: Callable[[Settings], None]) -> None:
+        """Have a callback called with each new settings, in the thread that made the change."""
+        with self._lock:
+            self._subscribers.append(callback)
+
+    def reload(self) -> None:
+        """Read the same source again, with the same environment and options.
+
+        Changes made through `config` are gone then. Raises ConfigError if it is wrong now, and
+        keeps what it had.
+        """
+        with self._lock:
+            self._adopt(*self._read())
+
+    def declared(self) -> list[Declared]:
+        """Return the declared tasks; their functions are imported now.
+
+        Raises ConfigError that lists every entry that cannot be made, with its place.
+        """
+        with self._lock:
+            merged, settings = self._merged, self._settings
+        folders = Folders(self.folder, settings.logging.log_dir)
+        found: list[Declared] = []
+        problems: list[Problem] = []
+        for task_id, entry in settings.entries.items():
+            try:
+                found.append(entry.declare(task_id, folders))
+            except EntryError as error:
+                problems.append(entry_problem(merged, task_id, error))
+        if problems:
+            raise error_of(problems, source=self._name())
+        return found
+
+    def plain(self) -> Mapping[str, Any]:
+        """Return the values behind `config`; they are not to be changed."""
+        return self._merged.values
+
+    def assign(self, path: KeyPath, values: Mapping[str, Any]) -> None:
+        """Set keys of the mapping at a path of `config`, all or none; raises ConfigError."""
+        given: dict[str, Any] = plain_copy(values)
+        with self._lock:
+            base = copy.deepcopy(self._merged.values)
+            if not path:
+                # A section is replaced whole, as in any dict; what it leaves out is the default.
+                base.update((key, plain_defaults()[key]) for key in given if key in base)
+            elif path[0] in SECTIONS or len(path) == 1:
+                given = {str(path[0]): given}
+            else:
+                holder: Any = base
+                for part in path:
+                    holder = holder[part]
+                holder.update(given)
+                given = {}
+            self._change(base, given)
+
+    def remove(self, path: KeyPath) -> None:
+        """Remove an entry, or a key of one; sections and their keys stay. Raises ConfigError."""
+        if path[0] != "entries" or len(path) == 1:
+            place = mapping_layer({}, translate("config.live")).place(path, False)
+            sentence = translate("config.cannot_remove", key=dotted(path))
+            problem = Problem(place, dotted(path), sentence)
+            raise error_of([problem], source=self._name())
+        with self._lock:
+            base = copy.deepcopy(self._merged.values)
+            holder: Any = base
+            for part in path[:-1]:
+                holder = holder[part]
+            del holder[path[-1]]
+            self._change(base, {})
+
+    def _change(self, base: dict[str, dict[str, Any]], given: Mapping[str, Any]) -> None:
+        label = translate("config.live")
+        merged = merge([mapping_layer(base, label), mapping_layer(given, label)])
+        self._adopt(merged, self._checked(merged))
+
+    def _adopt(self, merged: Merged, settings: Settings) -> None:
+        is_new = settings != self._settings
+        self._merged, self._settings = merged, settings
+        if is_new:
+            for callback in list(self._subscribers):
+                callback(settings)
+
+    def _find(self, folder: Path) -> Path | None:
+        """Return the file to read; None if there is none to be read."""
+        if isinstance(self._source, Mapping):
+            return None
+        if self._source is None:
+            return default_file(folder)
+        is_path = isinstance(self._source, str | os.PathLike)
+        name = os.fspath(self._source) if is_path else None
+        if not isinstance(name, str) or not name:
+            raise ConfigError("config.bad_source", value=repr(self._source))
+        return folder / Path(name).expanduser()
+
+    def _read(self) -> tuple[Merged, Settings]:
+        references = References(self._environ, self.folder)
+        layers: list[Layer] = [mapping_layer(plain_defaults(), translate("config.defaults"))]
+        if isinstance(self._source, Mapping):
+            label = translate("config.given_mapping")
+            layers.append(mapping_layer(self._source, label, references))
+        elif self.path is not None:
+            layers.append(file_layer(self.path, self._environ))
+        layers.append(environment_layer(self._environ))
+        layers.append(options_layer(self._options, references))
+        merged = merge(layers)
+        return merged, self._checked(merged)
+
+    def _checked(self, merged: Merged) -> Settings:
+        settings, problems = settings_of(merged, self.folder)
+        if settings is None:
+            raise error_of(problems, source=self._name())
+        return settings
+
+    def _name(self) -> str:
+        return translate("config.configuration") if self.path is None else str(self.path)

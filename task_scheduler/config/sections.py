@@ -1,0 +1,228 @@
+"""The sections of a configuration file: their keys, types, bounds and defaults.
+
+Responsible for: the pydantic models of `scheduler`, `tasks`, `logging` and `storage`, and the types
+of values that users may write in more than one way. Does not know where a value comes from.
+
+The models are strict: ``"10"`` is no number and ``true`` no integer. Text from the environment is
+converted before it gets here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
+from pydantic.annotated_handlers import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from task_scheduler.config.amounts import (
+    DURATION_PATTERN,
+    SIZE_PATTERN,
+    parse_duration,
+    parse_size,
+)
+from task_scheduler.core.model import Policies
+from task_scheduler.errors import ConfigError
+from task_scheduler.i18n import LANGUAGES
+
+__all__ = [
+    "MEMORY",
+    "LoggingSection",
+    "Model",
+    "PolicyKeys",
+    "SchedulerSection",
+    "Seconds",
+    "StorageSection",
+    "TasksSection",
+    "Text",
+    "absolute",
+]
+
+MEMORY = ":memory:"
+"""The storage path of a ledger that lives as long as its process."""
+
+# As a user would write them; the models make a Path and bytes of them, which mypy cannot see.
+_LOGS: Any = "logs"
+_TEN_MEGABYTES: Any = "10MB"
+
+_CENTURY = 100 * 365.25 * 86_400
+_DAY = 86_400
+_POLICIES = Policies()
+"""The defaults live with the policies themselves."""
+
+
+class Model(BaseModel):
+    """What every part of a configuration is: strict, frozen, without unknown keys."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, validate_default=True, allow_inf_nan=False
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Amount:
+    """A number that may also be written as text with units, for the type it annotates."""
+
+    convert: Callable[[Any], Any]
+    pattern: str
+    others: tuple[dict[str, Any], ...] = ()
+    """What else may stand there, for the JSON Schema."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Convert before the number is checked."""
+        return core_schema.no_info_before_validator_function(self.convert, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Allow both forms."""
+        text = {"type": "string", "pattern": self.pattern}
+        return {"anyOf": [handler(schema), text, *self.others]}
+
+
+def _to_seconds(value: Any) -> Any:
+    try:
+        return parse_duration(value)
+    except ConfigError as error:
+        raise PydanticCustomError("config.bad_duration", "no duration") from error
+
+
+def _to_timeout(value: Any) -> Any:
+    """Return seconds, or None for both ways of saying that there is no limit."""
+    return (None if value is None else _to_seconds(value)) or None
+
+
+def _to_bytes(value: Any) -> Any:
+    try:
+        return parse_size(value)
+    except ConfigError as error:
+        raise PydanticCustomError("config.bad_size", "no size") from error
+
+
+Seconds = _Amount(_to_seconds, DURATION_PATTERN)
+"""Annotates a float: seconds, or text such as ``5m``."""
+_Timeout = _Amount(_to_timeout, DURATION_PATTERN, ({"const": 0},))
+_Bytes = _Amount(_to_bytes, SIZE_PATTERN)
+
+
+def absolute(value: Any, info: ValidationInfo) -> Any:
+    """Return a path made absolute from the configuration's folder; ``~`` is the user's home."""
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise PydanticCustomError("config.must_be_path", "no path")
+    folder = (info.context or {}).get("folder", Path.cwd())
+    return Path(os.path.abspath(os.path.join(folder, os.path.expanduser(value))))  # noqa: PTH100, PTH111, PTH118  Path keeps `..`
+
+
+def _storage_path(value: Any, info: ValidationInfo) -> Any:
+    return MEMORY if value == MEMORY else str(absolute(value, info))
+
+
+def _file_name(value: Any) -> Any:
+    if not isinstance(value, str) or not value.strip() or "\0" in value or value.endswith("/"):
+        raise PydanticCustomError("config.must_be_path", "no path")
+    return value
+
+
+def _language(value: Any) -> Any:
+    tag = value.replace("-", "_").split("_")[0].split(".")[0] if isinstance(value, str) else None
+    if value is not None and tag not in LANGUAGES:
+        known = ", ".join(LANGUAGES)
+        raise PydanticCustomError("config.must_be_language", "no language", {"known": known})
+    return value
+
+
+Text = Annotated[str, Field(min_length=1)]
+_LANGUAGE_SCHEMA = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "string", "pattern": f"^({'|'.join(LANGUAGES)})([-_.].*)?$"},
+            {"type": "null"},
+        ]
+    }
+)
+_AbsolutePath = Annotated[Path, BeforeValidator(absolute)]
+_Wait = Annotated[float, Field(ge=0, le=_CENTURY), Seconds]
+
+
+class SchedulerSection(Model):
+    """How the scheduler itself works."""
+
+    max_workers: Annotated[int, Field(ge=1, le=1000)] = 10
+    """Functions that run at the same time."""
+    check_interval: Annotated[float, Field(ge=0.001, le=3600), Seconds] = 1
+    enable_monitoring: bool = True
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    language: Annotated[str | None, BeforeValidator(_language), _LANGUAGE_SCHEMA] = None
+    stop_timeout_seconds: Annotated[float, Field(ge=0, le=_DAY), Seconds] = 30
+
+
+class PolicyKeys(Model):
+    """What becomes of a run that goes otherwise than planned; see `core.policies`."""
+
+    timeout: Annotated[Annotated[float, Field(ge=0.001, le=_CENTURY)] | None, _Timeout] = (
+        _POLICIES.timeout_seconds
+    )
+    max_retries: Annotated[int, Field(ge=0, le=1_000_000)] = _POLICIES.max_retries
+    retry_delay: _Wait = _POLICIES.retry_delay_seconds
+    backoff: Literal["constant", "exponential"] = "constant"
+    retry_jitter: Annotated[float, Field(ge=0, le=1)] = _POLICIES.retry_jitter
+    retry_max_delay_seconds: _Wait = _POLICIES.retry_max_delay_seconds
+    misfire: Literal["run_once", "run_all", "skip"] = "run_once"
+    misfire_grace_seconds: _Wait = _POLICIES.misfire_grace_seconds
+    catch_up_window_seconds: _Wait = _POLICIES.catch_up_window_seconds
+    catch_up_limit: Annotated[int, Field(ge=1, le=1_000_000)] = _POLICIES.catch_up_limit
+    overlap: Literal["skip", "queue", "allow", "replace"] = "skip"
+    overlap_limit: Annotated[int, Field(ge=0, le=1_000_000)] = _POLICIES.overlap_limit
+    on_lost: Literal["at_least_once", "at_most_once"] = "at_least_once"
+    kill_grace_seconds: Annotated[float, Field(ge=0, le=_DAY), Seconds] = (
+        _POLICIES.kill_grace_seconds
+    )
+    isolation: Literal["thread", "process"] = "thread"
+    priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = _POLICIES.priority
+
+
+class TasksSection(PolicyKeys):
+    """The policies of tasks that do not give their own."""
+
+
+class LoggingSection(Model):
+    """Where the scheduler's log goes, and in what form."""
+
+    log_dir: _LANGUAGE_SCHEMA = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "string", "pattern": f"^({'|'.join(LANGUAGES)})([-_.].*)?$"},
+            {"type": "null"},
+        ]
+    }
+)
+_AbsolutePath = _LOGS
+    log_file: Annotated[str, BeforeValidator(_file_name)] = "scheduler.log"
+    max_log_size: Annotated[int, Field(ge=0, le=1 << 50), _Bytes] = _TEN_MEGABYTES
+    """Bytes at which a new file is begun; 0: never."""
+    backup_count: Annotated[int, Field(ge=0, le=10_000)] = 5
+    format: Literal["text", "json"] = "text"
+    console: bool = True
+
+    @property
+    def path(self) -> Path:
+        """Return the log file's absolute path."""
+        return self.log_dir / self.log_file
+
+
+class StorageSection(Model):
+    """Where the ledger lies, and how long it remembers."""
+
+    path: Annotated[str, BeforeValidator(_storage_path)] = ".scheduler/scheduler.db"
+    retention_days: Annotated[float, Field(ge=0, le=36_525)] = 30
+    """0: for ever."""
+    retention_runs: Annotated[int, Field(ge=0, le=1_000_000_000)] = 10_000
+    """The newest runs kept of each task; 0: no limit."""
+    output_limit: Annotated[int, Field(ge=1000, le=1 << 50), _Bytes] = _TEN_MEGABYTES
+    """Bytes kept of what one attempt prints."""
