@@ -194,15 +194,7 @@ class TasksSection(PolicyKeys):
 class LoggingSection(Model):
     """Where the scheduler's log goes, and in what form."""
 
-    log_dir: _LANGUAGE_SCHEMA = WithJsonSchema(
-    {
-        "anyOf": [
-            {"type": "string", "pattern": f"^({'|'.join(LANGUAGES)})([-_.].*)?$"},
-            {"type": "null"},
-        ]
-    }
-)
-_AbsolutePath = _LOGS
+    log_dir: _AbsolutePath = _LOGS
     log_file: Annotated[str, BeforeValidator(_file_name)] = "scheduler.log"
     max_log_size: Annotated[int, Field(ge=0, le=1 << 50), _Bytes] = _TEN_MEGABYTES
     """Bytes at which a new file is begun; 0: never."""
