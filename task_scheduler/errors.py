@@ -3,7 +3,7 @@
 ::
 
     TaskSchedulerError
-    ├── ConfigError (ValueError)             a config file, an option or an environment override is wrong
+    ├── ConfigError (ValueError)             a config file, an option or an override is wrong
     ├── DefinitionError (ValueError)         a task cannot be what it was asked to be
     │   └── PolicyError                      a policy's value is wrong
     ├── ScheduleError (ValueError)           a schedule rule cannot be what it was asked to be
@@ -15,9 +15,9 @@
     │   ├── SchemaTooNewError                written by a newer release
     │   ├── NetworkFileSystemError           a file lock cannot be trusted there
     │   └── ForkedError                      a store opened before a fork is used in the child
-    ├── StandbyRefusedError                  this process offers functions that the holder does not know
+    ├── StandbyRefusedError                  this process offers functions the holder does not know
     ├── SchedulerStoppedError                the scheduler stopped before it could answer
-    ├── RemoteError                          the scheduler in the other process answered with a failure
+    ├── RemoteError                          the scheduler in the other process failed
     └── SupervisionError                     the launcher cannot be started
 
 Every error carries the key of its sentence and the values in it, so that it can be shown in any
@@ -86,6 +86,10 @@ class ScheduleError(TaskSchedulerError, ValueError):
 
 class TaskNotFoundError(TaskSchedulerError, LookupError):
     """No task has this id."""
+
+    def __str__(self) -> str:
+        # With the nearest id at hand (`hint`, quoted) it is another sentence.
+        return translate(f"{self.key}_near" if self.values.get("hint") else self.key, **self.values)
 
 
 class RunNotFoundError(TaskSchedulerError, LookupError):

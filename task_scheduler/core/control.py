@@ -43,7 +43,7 @@ from task_scheduler.core.model import (
 from task_scheduler.core.planner import Admission, PlannedSkip, Seats
 from task_scheduler.core.policies import to_plain
 from task_scheduler.core.ports import Hands, Store
-from task_scheduler.core.skips import record_skips, skip_event
+from task_scheduler.core.skips import GivenUp, give_up, record_skips, skip_event
 from task_scheduler.errors import (
     DefinitionError,
     RunNotFoundError,
@@ -96,8 +96,6 @@ class Control:
                 work.after.append(partial(command.reject, error))
             else:
                 work.after.append(partial(command.resolve, answer))
-        occupied = [t for t, n in self._flights.occupied.items() if n > 0]
-        self._store.execute("release_queued", occupied=occupied)
 
     # -- add and change -------------------------------------------------------------------------
 
@@ -121,7 +119,7 @@ class Control:
                 broken.append([task_id, None, cursor_row[4], cursor_row[5], error])
             definitions.append(_definition_row(entry, work.now))
             work.events.append(EntryAdded(task_id, entry.name))
-            work.after.append(partial(self._flights.unlearn, task_id))
+            self._flights.unlearn(task_id)
         self._store.execute("put_entries", rows=definitions)
         self._store.execute("put_progress", rows=progress)
         self._store.execute("free_runs", ids=list(entries), waiting_for=WaitingFor.CODE)
@@ -139,25 +137,28 @@ class Control:
         anchor = now if old is None or old.cursor is None else old.anchor
         cursor = None if old is None else old.cursor
         due_at = None if old is None else old.next_due_at
-        due_at = ahead if ahead is not None else due_at
+        if ahead is not None:
+            due_at, cursor = ahead, ahead - 1
+        is_same = old is not None and due_at is not None and _same_rules(old.entry, entry)
+        if is_same and old is not None:
+            anchor = old.anchor
+        elif old is not None:
+            # What the old rules still owed ends with them, and is told.
+            is_paused = old.paused_at is not None
+            reason = SkipReason.PAUSED if is_paused else SkipReason.SUPERSEDED
+            self._account(old, due_at, reason, work)
+            due_at = None
+        if occurrences is None:
+            return [entry.task_id, revision, anchor, cursor, due_at, self._later(now)]
         try:
-            if occurrences is None:
-                due_at = due_at if due_at is not None else now
-                return [entry.task_id, revision, anchor, cursor, due_at, self._later(now)]
-            if old is not None and due_at is not None and _same_rules(old.entry, entry):
-                anchor = old.anchor
-            elif old is None or old.cursor is None:
+            if not is_same and cursor is None:
                 due_at = occurrences.first(anchor)
-            else:
+            elif not is_same:
                 due_at = planner.cursor_after_edit(
-                    occurrences, cursor=old.cursor, anchor=anchor, now=now
+                    occurrences, cursor=min(cursor or 0, now), anchor=anchor, now=now
                 )
-                if ahead is not None and due_at != ahead:
-                    skip = PlannedSkip(ahead, ahead, 1, SkipReason.SUPERSEDED)
-                    self._skip(entry, skip, work)
         except Exception as error:  # fence: rule
             self._shelf.keep_error(entry, error, work)
-            due_at = due_at if due_at is not None else now
             return [entry.task_id, revision, anchor, cursor, due_at, self._later(now)]
         plan_at = plan_moment(entry, due_at, self._limits.look_ahead)
         return [entry.task_id, revision, anchor, cursor, due_at, plan_at]
@@ -177,14 +178,15 @@ class Control:
             claim = flight.claim
             is_ahead = claim.scheduled_at > work.now and claim.attempt == 1
             if is_ahead and flight.origin == "schedule":
-                ahead = claim.scheduled_at
+                ahead = min(claim.scheduled_at, ahead or claim.scheduled_at)
                 forgotten.append(claim.run_id)
             else:
-                returned.append([claim.run_id, claim.token, None])
+                returned.append([claim.run_id, claim.token])
         if returned:
             self._store.execute("hand_back", rows=returned)
         if forgotten:
             self._store.execute("forget_runs", rows=forgotten)
+            work.vacated.add(task_id)
         return ahead
 
     def _revoked(self, task_id: str, work: Work) -> list[Flight]:
@@ -208,24 +210,28 @@ class Control:
             if task_id not in stored:
                 known = self._store.fetch("all_task_ids", limit=5_000)
                 hint = nearest_hint(task_id, known)
-                sentence = "errors.task_not_found_near" if hint else "errors.task_not_found"
-                raise TaskNotFoundError(sentence, task_id=task_id, hint=hint)
+                raise TaskNotFoundError("errors.task_not_found", task_id=task_id, hint=hint)
         return stored
 
     def _remove(self, command: RemoveEntries, work: Work) -> list[str]:
         stored = self._existing(list(command.task_ids))
+        reason = SkipReason.REMOVED
+        given_up = []
         for task_id, old in stored.items():
-            flights = self._revoked(task_id, work)
-            rows = [[f.claim.run_id, SkipReason.REMOVED, work.now] for f in flights]
-            waiting = self._store.fetch("waiting_runs", ids=[task_id])
-            rows += [[row[0], SkipReason.REMOVED, work.now] for row in waiting]
-            self._store.execute("skip_runs", rows=rows)
-            self._skip_pending(old, SkipReason.REMOVED, work)
-            for flight in self._flights.in_hand.values():
-                if flight.claim.task_id == task_id:
-                    work.after.append(partial(setattr, flight, "entry", None))
+            ahead = self._recall(task_id, work)
+            self._account(old, old.next_due_at if ahead is None else ahead, reason, work)
             work.events.append(EntryRemoved(task_id, old.entry.name))
-            work.after.append(partial(self._flights.unlearn, task_id))
+            self._flights.unlearn(task_id)
+        for run_id, task_id, at, _, attempts, _ in self._store.fetch(
+            "waiting_runs", ids=list(stored)
+        ):
+            name = stored[task_id].entry.name
+            given_up.append(GivenUp(run_id, task_id, name, at, attempts, reason))
+        give_up(self._store, given_up, work)
+        ended = set(work.ended)
+        for flight in self._flights.in_hand.values():
+            if flight.claim.task_id in stored and flight.claim.run_id not in ended:
+                work.after.append(partial(_let_go, flight))
         self._store.execute("remove_entries", ids=list(stored))
         self._store.execute("remove_progress", ids=list(stored))
         return list(stored)
@@ -235,7 +241,7 @@ class Control:
         old = self._existing([task_id])[task_id]
         ahead = self._recall(task_id, work)
         if ahead is not None:
-            self._store.execute("move_cursors", rows=[[task_id, None, ahead, None, None]])
+            self._store.execute("move_cursors", rows=[[task_id, ahead - 1, ahead, None, None]])
         self._store.execute(
             "pause_entry", task_id=task_id, at=old.paused_at or work.now, reason=command.reason
         )
@@ -248,12 +254,16 @@ class Control:
         if old.paused_at is None:
             return
         cursor, due_at = self._skip_pending(old, SkipReason.PAUSED, work)
+        plan_at = plan_moment(old.entry, due_at, self._limits.look_ahead)
+        if due_at is None and old.cursor is None:
+            # Its rule has not told a first moment yet.
+            plan_at = work.now
         self._store.execute(
             "resume_entry",
             task_id=task_id,
             cursor=cursor,
             next_due_at=due_at,
-            plan_at=plan_moment(old.entry, due_at, self._limits.look_ahead),
+            plan_at=plan_at,
         )
         self._store.execute("free_runs", ids=[task_id], waiting_for=WaitingFor.PAUSE)
         work.events.append(EntryResumed(task_id, old.entry.name))
@@ -277,6 +287,17 @@ class Control:
             self._skip(old.entry, skip, work)
         return max(s.last for s in plan.skips), plan.next_due_at
 
+    def _account(
+        self, old: StoredEntry, due_at: Microseconds | None, reason: SkipReason, work: Work
+    ) -> None:
+        """Skip what is due by rules that come to their end now, even if they raise."""
+        if due_at is None or due_at > work.now:
+            return
+        old.next_due_at = due_at
+        skipped, _ = self._skip_pending(old, reason, work)
+        if skipped is None:
+            self._skip(old.entry, PlannedSkip(due_at, work.now, None, reason), work)
+
     def _skip(self, entry: Entry, skip: PlannedSkip, work: Work) -> None:
         work.events.append(skip_event(entry, skip, work.now))
         row = [entry.task_id, skip.reason, skip.first, skip.last, skip.count, None, work.now]
@@ -293,11 +314,11 @@ class Control:
         if not old.is_resolved:
             raise DefinitionError("errors.task_unresolved", task_id=task_id)
         taken, queued, _ = self._store.fetch("seats_of", task_id=task_id)
-        seats = Seats(taken + self._flights.occupied[task_id], queued)
+        seats = Seats(taken + self._flights.seats_kept(task_id), queued)
         admission = planner.admit(old.entry.policies, seats)
         is_skipped = admission is Admission.SKIP
         if admission is Admission.REPLACE:
-            self.replace(task_id, work)
+            self.replace(old.entry, work)
         is_queued = admission in (Admission.QUEUE, Admission.REPLACE)
         run_id = self._next_run_id()
         row = [
@@ -319,23 +340,24 @@ class Control:
         if is_skipped:
             skip = PlannedSkip(work.now, work.now, 1, SkipReason.OVERLAP)
             work.events.append(skip_event(old.entry, skip, work.now))
+            self._store.execute("count_skips", rows=[[task_id, 1]])
         return run_id
 
-    def replace(self, task_id: str, work: Work) -> None:
+    def replace(self, entry: Entry, work: Work) -> None:
         """End the living runs of a task for the sake of a new one."""
-        rows = [
-            [flight.claim.run_id, SkipReason.SUPERSEDED, work.now]
-            for flight in self._revoked(task_id, work)
-        ]
+        task_id = entry.task_id
+        reason = SkipReason.SUPERSEDED
+        given_up = [GivenUp.of_flight(f, reason) for f in self._revoked(task_id, work)]
         waiting = self._store.fetch("waiting_runs", ids=[task_id])
-        rows += [[row[0], SkipReason.SUPERSEDED, work.now] for row in waiting]
-        if rows:
-            self._store.execute("skip_runs", rows=rows)
-        work.has_unclaimed = True
+        given_up += [
+            GivenUp(row[0], task_id, entry.name, row[2], row[4], reason) for row in waiting
+        ]
+        give_up(self._store, given_up, work)
+        work.vacated.add(task_id)
         ended = set(work.ended)
         for flight in self._flights.in_hand.values():
             if flight.claim.task_id == task_id and flight.claim.run_id not in ended:
-                work.after.append(partial(self._hands.cancel, flight.claim, _REPLACED))
+                work.after.append(partial(self._cancel, flight, _REPLACED, reason))
 
     def _cancel_run(self, command: CancelRun, work: Work) -> bool:
         row = self._store.fetch("run_by_id", run_id=command.run_id)
@@ -347,21 +369,48 @@ class Control:
         flight = self._flights.in_hand.get(run_id)
         if flight is not None and run_id not in work.ended:
             if not self._hands.revoke(run_id):
-                work.after.append(partial(self._hands.cancel, flight.claim, command.reason))
+                work.after.append(partial(self._cancel, flight, command.reason))
                 return True
             work.revoked.append(flight)
             work.ended.append(run_id)
-        self._store.execute("cancel_waiting", run_id=run_id, at=work.now, error=command.reason)
+            token = flight.claim.token
+        else:
+            token = None
+        if not self._store.execute(
+            "cancel_waiting", run_id=run_id, token=token, at=work.now, error=command.reason
+        ):
+            # In the hands of a process that is gone: what became of it is found out first.
+            return False
+        work.vacated.add(task_id)
         work.events.append(
             RunSettled(task_id, task_id, run_id, 0, Outcome.CANCELLED, command.reason, 0, work.now)
         )
         return True
+
+    def cancel_returned(self, flight: Flight, work: Work) -> None:
+        """Keep the promise of a cancel for a claim that turns out never to have started."""
+        claim = flight.claim
+        self._cancel_waiting(
+            claim.run_id, claim.task_id, claim.token, flight.cancel_reason, work=work
+        )
+
+    def _cancel(self, flight: Flight, reason: str, skip_reason: SkipReason | None = None) -> None:
+        """Ask an attempt to end; whatever it still does by itself, no other one follows."""
+        flight.cancel_reason = reason
+        flight.skip_reason = skip_reason
+        self._hands.cancel(flight.claim, reason)
 
 
 def nearest_hint(task_id: str, known: Sequence[str]) -> str:
     """Return the id that was probably meant, quoted, or an empty text."""
     near = difflib.get_close_matches(task_id, known, n=1)
     return repr(near[0]) if near else ""
+
+
+def _let_go(flight: Flight) -> None:
+    """The entry of a started attempt is gone: it ends without a retry."""
+    flight.entry = None
+    flight.skip_reason = SkipReason.REMOVED
 
 
 def _same_rules(old: Entry, new: Entry) -> bool:

@@ -1,0 +1,1 @@
+"""Listeners of the one event stream: logs, metrics, and what this process uses of the machine."""

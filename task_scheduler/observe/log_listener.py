@@ -1,0 +1,216 @@
+"""The log of the event stream: one line an event, in the language of the moment.
+
+Responsible for: which sentence and which level an event has. Where the lines go is decided by the
+logger; each carries the event's name as `action` and its `task_id`, `run_id` and `attempt`.
+
+A method is named after what it tells of: its name stands in the line, as ``_execute_task:123``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from task_scheduler.core import events
+from task_scheduler.core.model import Outcome, SkipReason
+from task_scheduler.core.recovery import Verdict
+from task_scheduler.i18n import translate
+from task_scheduler.observe.spans import Moment, Span
+
+__all__ = ["LogListener"]
+
+_LEVELS = {
+    Outcome.SUCCEEDED: logging.INFO,
+    Outcome.CANCELLED: logging.INFO,  # somebody wanted it so
+    Outcome.FAILED: logging.ERROR,
+    Outcome.TIMED_OUT: logging.ERROR,
+    Outcome.LOST: logging.ERROR,
+}
+_MISSED = frozenset({SkipReason.MISFIRE, SkipReason.CATCH_UP_LIMIT, SkipReason.EXPIRED})
+"""Skips that somebody should look at; the others are what the user's own policies say."""
+
+
+class LogListener:
+    """Write a line for each event; call it with the event."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self._writers: dict[type[events.Event], Callable[[Any], None]] = {
+            events.AttemptStarted: self._execute_task,
+            events.RunSettled: self._finish_task,
+            events.RetryScheduled: self._retry_task,
+            events.RunSkipped: self._skip_task,
+            events.AttemptRecovered: self._recover_task,
+            events.ThreadAbandoned: self._abandon_thread,
+            events.EntryAdded: self._add_task,
+            events.EntryRemoved: self._remove_task,
+            events.EntryPaused: self._pause_task,
+            events.EntryResumed: self._resume_task,
+            events.EntryFailed: self._hold_back_task,
+            events.StoreFailed: self._lose_store,
+            events.StoreRecovered: self._recover_store,
+            events.ListenerFailed: self._contain_listener,
+            events.ClockStepped: self._follow_clock,
+            events.SchedulerStarted: self._start_scheduler,
+            events.SchedulerStopping: self._drain_scheduler,
+            events.SchedulerStopped: self._stop_scheduler,
+            events.StandbyWaiting: self._stand_by,
+            events.StandbyTookOver: self._take_over,
+        }
+
+    def __call__(self, event: events.Event) -> None:
+        """Write the line of an event; nothing for one that has none."""
+        write = self._writers.get(type(event))
+        if write is not None:
+            write(event)
+
+    # -- runs -----------------------------------------------------------------------------------
+
+    def _execute_task(self, event: events.AttemptStarted) -> None:
+        key = "logs.attempt_started" if event.attempt <= 1 else "logs.attempt_started_again"
+        self._write(logging.INFO, key, event, name=event.name, attempt=event.attempt)
+
+    def _finish_task(self, event: events.RunSettled) -> None:
+        self._write(
+            _LEVELS[event.outcome],
+            f"logs.run_{event.outcome}",
+            event,
+            name=event.name,
+            run_id=event.run_id,
+            attempt=event.attempt,
+            duration=Span(event.duration),
+            error=_Reason(event.error),
+        )
+
+    def _retry_task(self, event: events.RetryScheduled) -> None:
+        self._write(
+            logging.WARNING,
+            f"logs.retry_{event.outcome}",
+            event,
+            name=event.name,
+            run_id=event.run_id,
+            attempt=event.attempt,
+            delay=Span(event.delay),
+            error=_Reason(event.error),
+        )
+
+    def _skip_task(self, event: events.RunSkipped) -> None:
+        key = "logs.skipped_range"
+        if event.first == event.last:
+            key = "logs.skipped"
+        elif event.count is None:
+            key = "logs.skipped_uncounted"
+        self._write(
+            logging.WARNING if event.reason in _MISSED else logging.INFO,
+            key,
+            event,
+            name=event.name,
+            first=Moment(event.first),
+            last=Moment(event.last),
+            count=event.count,
+            reason=_Sentence(f"logs.skip_{event.reason}"),
+        )
+
+    def _recover_task(self, event: events.AttemptRecovered) -> None:
+        self._write(
+            logging.WARNING if event.verdict == Verdict.LOST else logging.INFO,
+            f"logs.recovered_{event.verdict}",
+            event,
+            name=event.name,
+            run_id=event.run_id,
+            attempt=event.attempt,
+        )
+
+    def _abandon_thread(self, event: events.ThreadAbandoned) -> None:
+        self._write(
+            logging.WARNING, "logs.thread_abandoned", event, name=event.name, run_id=event.run_id
+        )
+
+    # -- entries --------------------------------------------------------------------------------
+
+    def _add_task(self, event: events.EntryAdded) -> None:
+        self._write(logging.INFO, "logs.entry_added", event, name=event.name)
+
+    def _remove_task(self, event: events.EntryRemoved) -> None:
+        self._write(logging.INFO, "logs.entry_removed", event, name=event.name)
+
+    def _pause_task(self, event: events.EntryPaused) -> None:
+        self._write(logging.INFO, "logs.entry_paused", event, name=event.name)
+
+    def _resume_task(self, event: events.EntryResumed) -> None:
+        self._write(logging.INFO, "logs.entry_resumed", event, name=event.name)
+
+    def _hold_back_task(self, event: events.EntryFailed) -> None:
+        self._write(logging.ERROR, "logs.entry_failed", event, name=event.name, error=event.error)
+
+    # -- the scheduler and its surroundings -----------------------------------------------------
+
+    def _lose_store(self, event: events.StoreFailed) -> None:
+        delay = Span(event.retry_in)
+        self._write(logging.ERROR, "logs.store_failed", event, delay=delay, error=event.error)
+
+    def _recover_store(self, event: events.StoreRecovered) -> None:
+        self._write(logging.INFO, "logs.store_recovered", event)
+
+    def _contain_listener(self, event: events.ListenerFailed) -> None:
+        self._write(logging.ERROR, "logs.listener_failed", event, error=event.error)
+
+    def _follow_clock(self, event: events.ClockStepped) -> None:
+        key = "logs.clock_forward" if event.by > 0 else "logs.clock_back"
+        self._write(logging.WARNING, key, event, span=Span(abs(event.by)))
+
+    def _start_scheduler(self, event: events.SchedulerStarted) -> None:
+        self._write(
+            logging.INFO, "logs.scheduler_started", event, entries=event.entries, path=event.path
+        )
+
+    def _drain_scheduler(self, event: events.SchedulerStopping) -> None:
+        self._write(logging.INFO, "logs.scheduler_stopping", event)
+
+    def _stop_scheduler(self, event: events.SchedulerStopped) -> None:
+        self._write(logging.INFO, "logs.scheduler_stopped", event)
+
+    def _stand_by(self, event: events.StandbyWaiting) -> None:
+        self._write(logging.INFO, "logs.standby_waiting", event, path=event.path)
+
+    def _take_over(self, event: events.StandbyTookOver) -> None:
+        self._write(logging.INFO, "logs.standby_took_over", event, path=event.path)
+
+    # -- one line -------------------------------------------------------------------------------
+
+    def _write(self, level: int, key: str, event: events.Event, **values: object) -> None:
+        """Log one sentence in the name of the calling method; values become text only here."""
+        if not self._logger.isEnabledFor(level):
+            return
+        extra = {"action": type(event).__name__}
+        for name in ("task_id", "run_id", "attempt"):
+            value = getattr(event, name, None)
+            if value is not None:
+                extra[name] = value
+        self._logger.log(level, translate(key, **values), extra=extra, stacklevel=2)
+
+
+class _Sentence:
+    """A sentence inside another, translated only when that is."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __str__(self) -> str:
+        return translate(self._key)
+
+
+class _Reason(_Sentence):
+    """What went wrong, or that nobody said."""
+
+    __slots__ = ("_error",)
+
+    def __init__(self, error: str | None) -> None:
+        super().__init__("logs.no_reason")
+        self._error = error
+
+    def __str__(self) -> str:
+        return self._error or super().__str__()

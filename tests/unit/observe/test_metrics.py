@@ -1,0 +1,143 @@
+"""Events become figures, and their number stays bounded."""
+
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from task_scheduler.core import events
+from task_scheduler.core.model import Outcome, SkipReason
+from task_scheduler.observe.metrics import Metrics
+
+SECOND = 1_000_000
+
+
+def started(task_id: str = "a", run_id: int = 1) -> events.AttemptStarted:
+    return events.AttemptStarted(task_id, task_id, run_id, 1, 0)
+
+
+def settled(run_id: int = 1, attempt: int = 1) -> events.RunSettled:
+    return events.RunSettled("a", "a", run_id, attempt, Outcome.SUCCEEDED, None, 2 * SECOND, 0)
+
+
+def skipped(count: int | None) -> events.RunSkipped:
+    return events.RunSkipped("a", "a", SkipReason.MISFIRE, 0, SECOND, count, 0)
+
+
+def figures(metrics: Metrics) -> dict[str, float]:
+    families = text_string_to_metric_families(metrics.render().decode())
+    return {
+        "/".join([sample.name.removeprefix("task_scheduler_"), *_values_of(sample.labels)]): (
+            sample.value
+        )
+        for family in families
+        for sample in family.samples
+    }
+
+
+def _values_of(labels: dict[str, str]) -> list[str]:
+    return [labels[name] for name in ("task", "outcome", "reason", "le") if name in labels]
+
+
+def test_a_run_from_start_to_end() -> None:
+    metrics = Metrics()
+
+    metrics(started())
+    running = figures(metrics)
+    metrics(settled())
+
+    assert (running["running"], running["attempts_started_total/a"]) == (1, 1)
+    over = figures(metrics)
+    assert (over["running"], over["runs_total/a/succeeded"]) == (0, 1)
+    assert over["run_duration_seconds_sum/a/succeeded"] == 2
+    assert over["run_duration_seconds_count/a/succeeded"] == 1
+
+
+def test_a_retry_ends_its_attempt() -> None:
+    metrics = Metrics()
+    metrics(started())
+
+    metrics(events.RetryScheduled("a", "a", 1, 1, Outcome.FAILED, None, SECOND, 0))
+
+    found = figures(metrics)
+    assert (found["running"], found["retries_total/a/failed"]) == (0, 1)
+
+
+def test_an_attempt_found_alive_after_a_restart_runs() -> None:
+    metrics = Metrics()
+
+    metrics(events.AttemptRecovered("a", "a", 1, 1, "alive"))
+    metrics(events.AttemptRecovered("a", "a", 2, 1, "lost"))
+
+    assert figures(metrics)["running"] == 1
+
+
+def test_a_run_cancelled_before_it_began_took_no_time() -> None:
+    metrics = Metrics()
+
+    metrics(settled(attempt=0))
+
+    assert "run_duration_seconds_count/a/succeeded" not in figures(metrics)
+
+
+def test_a_range_of_skips_counts_its_occurrences() -> None:
+    metrics = Metrics()
+
+    metrics(skipped(5))
+    metrics(skipped(None))
+
+    assert figures(metrics)["skips_total/a/misfire"] == 6
+
+
+def test_trouble_is_counted() -> None:
+    metrics = Metrics()
+
+    metrics(events.ThreadAbandoned("a", "a", 1, 1))
+    metrics(events.EntryFailed("a", "a", "boom"))
+    metrics(events.StoreFailed("full", SECOND))
+    metrics(events.ListenerFailed("boom"))
+    metrics(events.ClockStepped(-SECOND))
+    metrics(events.StoreRecovered())
+
+    found = figures(metrics)
+    assert found["abandoned_threads_total/a"] == 1
+    assert found["entry_failures_total/a"] == 1
+    assert found["store_failures_total"] == 1
+    assert found["listener_failures_total"] == 1
+    assert found["clock_steps_total"] == 1
+
+
+def test_tasks_beyond_the_limit_share_a_label() -> None:
+    metrics = Metrics(task_limit=2)
+
+    for number, task_id in enumerate(["a", "b", "c", "d", "a"]):
+        metrics(started(task_id, number))
+
+    found = figures(metrics)
+    counts = {name: found[f"attempts_started_total/{name}"] for name in ("a", "b", "_other")}
+    assert counts == {"a": 2, "b": 1, "_other": 2}
+
+
+def test_a_hostile_id_is_escaped() -> None:
+    metrics = Metrics()
+
+    metrics(started('a"}\n1'))
+
+    assert figures(metrics)['attempts_started_total/a"}\n1'] == 1
+
+
+def test_entries_are_asked_for_at_each_rendering() -> None:
+    count = [3]
+    metrics = Metrics(count_entries=lambda: count[0])
+    before = figures(metrics)["entries"]
+    count[0] = 4
+
+    assert (before, figures(metrics)["entries"]) == (3, 4)
+    assert "entries" not in figures(Metrics())
+
+
+def test_two_schedulers_in_a_process_count_apart() -> None:
+    one, other = Metrics(), Metrics()
+
+    one(started())
+
+    assert figures(other)["running"] == 0
