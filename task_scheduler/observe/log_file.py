@@ -41,6 +41,8 @@ class LogFile(logging.Handler):
     def __init__(self, path: Path, *, max_bytes: int, backup_count: int) -> None:
         super().__init__()
         self.path = path
+        self.baseFilename = str(path)
+        """As logging's own file handlers call it: a cleanup asks every handler for what is open."""
         self.max_bytes = max_bytes
         self.backup_count = backup_count
         self._descriptor: int | None = None

@@ -83,13 +83,18 @@ def open_logs(
     if format not in _FORMATS:
         raise ValueError(f"format is {format!r}; use one of {', '.join(map(repr, _FORMATS))}")
     path = _place_of(Path(folder, file_name))
+    global _level_before
     with _guard:
+        if not _handles:
+            _level_before = _logger.level
         file = next((handle.file for handle in _handles if handle.path == path), None)
         if file is None:
             file = LogFile(path, max_bytes=max_bytes, backup_count=backup_count)
             _logger.addHandler(file)
         file.max_bytes, file.backup_count = max_bytes, backup_count
         file.setFormatter(_FORMATS[format]())
+        if console:
+            _console.setFormatter(file.formatter)
         handle = LogHandle(file, number, console=console)
         _handles.append(handle)
         _arrange()
@@ -112,13 +117,14 @@ class _Console(logging.Handler):
 _guard = threading.Lock()
 _handles: list[LogHandle] = []
 _logger = logging.getLogger(LOGGER_NAME)
+_level_before = logging.NOTSET
+"""What the program had set itself; it gets that back with the last handle."""
 _console = _Console()
-_console.setFormatter(TextLines())
 
 
 def _arrange() -> None:
     """Bring logger and handlers into line with the open handles."""
-    _logger.setLevel(min((handle.level for handle in _handles), default=logging.NOTSET))
+    _logger.setLevel(min((handle.level for handle in _handles), default=_level_before))
     for handle in _handles:
         shared = [other.level for other in _handles if other.file is handle.file]
         handle.file.setLevel(min(shared))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from task_scheduler.observe.logs import LogHandle, open_logs
+from task_scheduler.tasks.log_cleanup import LogCleanupTask
 
 Open = Callable[..., LogHandle]
 logger = logging.getLogger("TaskScheduler")
@@ -133,6 +135,42 @@ def test_a_console_that_is_gone_disturbs_nothing(
     logger.info("one")
 
     assert lines(handle.path) == ["one"]
+
+
+def test_the_console_speaks_the_format_of_the_file(
+    opened: Open, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened(console=True, format="json")
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+
+    logger.info("one")
+
+    assert json.loads(capsys.readouterr().err)["message"] == "one"
+
+
+def test_the_last_handle_gives_the_program_its_own_level_back(
+    opened: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR, "TaskScheduler")
+
+    first, second = opened(level="DEBUG"), opened(level="INFO")
+    first.close()
+    during = logger.level
+    second.close()
+
+    assert (during, logger.level) == (logging.INFO, logging.ERROR)
+
+
+def test_the_log_in_use_survives_a_cleanup(opened: Open, tmp_path: Path) -> None:
+    handle = opened()
+    logger.info("one")
+    (tmp_path / "old.log").write_text("")
+    for found in tmp_path.iterdir():
+        os.utime(found, (0, 0))
+
+    assert LogCleanupTask("cleanup", "cleanup", log_dir=str(tmp_path), days=1).execute()
+
+    assert [found.name for found in tmp_path.iterdir()] == [handle.path.name]
 
 
 def test_without_console_nothing_is_said_on_stderr(
