@@ -225,7 +225,8 @@ class EntryConfig(PolicyKeys):
         try:
             return from_plain(plain)
         except ScheduleError as error:
-            named = error.values.get("name")
+            is_cron = error.key.startswith("schedules.cron_")
+            named = "cron" if is_cron else error.values.get("name")
             name = self.places.get(error.key, named)
             inner = (name,) if name in self.schedule[index].model_fields_set else ()
             raise EntryError(("schedule", index, *inner), error) from error
