@@ -7,9 +7,11 @@ one of them (a supervisor, `tsk --help`) does not pay for the others.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+import typing
 
-if TYPE_CHECKING:
+from task_scheduler.version import __version__
+
+if typing.TYPE_CHECKING:
     from task_scheduler.errors import (
         ConfigError,
         DefinitionError,
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
         TaskNotFoundError,
         TaskSchedulerError,
     )
-    from task_scheduler.schedules.rule import ScheduleRule, ScheduleType
     from task_scheduler.scheduler import TaskScheduler
+    from task_scheduler.schedules.rule import ScheduleRule, ScheduleType
     from task_scheduler.tasks.command import CommandTask
     from task_scheduler.tasks.context import RunContext, current_run
     from task_scheduler.tasks.function import FunctionTask
@@ -30,9 +32,7 @@ if TYPE_CHECKING:
     from task_scheduler.tasks.script import ScriptTask
     from task_scheduler.tasks.task import BaseTask
 
-__version__ = "1.0.0.dev0"
-
-__all__ = [  # noqa: RUF022  grouped: the scheduler, what runs, when, inside a run, what goes wrong
+__all__ = [  # noqa: RUF022  grouped: the scheduler, what runs, when, inside a run, what goes wrong, which release
     "TaskScheduler",
     "BaseTask",
     "CommandTask",
@@ -52,6 +52,7 @@ __all__ = [  # noqa: RUF022  grouped: the scheduler, what runs, when, inside a r
     "StoreError",
     "TaskNotFoundError",
     "TaskSchedulerError",
+    "__version__",
 ]
 
 _HOMES = {
@@ -68,7 +69,7 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> typing.Any:
     """Import the module that a public name lives in."""
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -52,6 +52,19 @@ class Bindings:
             self._bound.pop(task_id, None)
             self._restored.pop(task_id, None)
 
+    def snapshot(self, task_id: str) -> object:
+        """Return what is bound to an id now, for `restore`."""
+        with self._guard:
+            return self._bound.get(task_id)
+
+    def restore(self, task_id: str, snapshot: object) -> None:
+        """Bind again what was bound when the snapshot was taken: a change was refused."""
+        with self._guard:
+            if isinstance(snapshot, _Bound):
+                self._bound[task_id] = snapshot
+            else:
+                self._bound.pop(task_id, None)
+
     def bound(self) -> list[Entry]:
         """Return the entries that this process added."""
         with self._guard:

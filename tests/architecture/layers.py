@@ -14,17 +14,19 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "api", "web", "presets", "__main__"),
     ("",),  # the package's own __init__: the public names
     ("scheduler",),  # the facade, the only wiring
-    ("runtime", "control", "dispatcher", "bindings", "config", "testing"),
+    ("runtime", "engine_loop", "holding", "control", "offers"),
+    ("dispatcher", "bindings", "config", "foreground"),
+    ("ledger_view", "retention", "state_files"),
     ("tasks", "stores", "executors", "observe", "supervision"),
     ("clock",),
     ("core",),
     ("schedules",),
     ("errors",),
-    ("i18n",),
+    ("i18n", "version"),
 )
 """From the top down. A module imports from its own layer and from those below it."""
 
-ADAPTERS = LAYERS[4]
+ADAPTERS = LAYERS[6]
 """These stand side by side and never import each other."""
 
 

@@ -1,0 +1,220 @@
+"""The control socket: how other processes ask the holder of a ledger for changes.
+
+Responsible for: one JSON line a request and one an answer over a Unix socket, the plain forms of
+commands, entries and errors, and who may connect (the same user, or root). What is asked reaches
+the engine through a handler; nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from task_scheduler import errors
+from task_scheduler.core.inbox import (
+    AddEntries,
+    CancelRun,
+    Command,
+    PauseEntry,
+    RemoveEntries,
+    RequestRun,
+    ResumeEntry,
+)
+from task_scheduler.core.model import Entry
+from task_scheduler.core.policies import from_plain, to_plain
+from task_scheduler.errors import RemoteError, StoreError, TaskSchedulerError
+
+__all__ = ["ControlServer", "HolderGoneError", "ask", "command_of", "entry_from", "request_of"]
+
+_OPERATIONS: Mapping[str, type[Command]] = {
+    "add": AddEntries,
+    "remove": RemoveEntries,
+    "pause": PauseEntry,
+    "resume": ResumeEntry,
+    "run": RequestRun,
+    "cancel": CancelRun,
+}
+_NAME_OF = {command: name for name, command in _OPERATIONS.items()}
+_MOST_BYTES = 256 * 1024 * 1024
+_LONG_PATH = 100
+"""Bytes. A socket's address holds 107; a longer path is reached through its open folder."""
+_CONNECT_SECONDS = 5.0
+_CONNECTIONS = 64
+
+
+class HolderGoneError(Exception):
+    """Nobody listens, or the holder ended before it answered: the request may be made again."""
+
+
+class ControlServer:
+    """Answer requests, a thread a connection, until closed."""
+
+    def __init__(self, path: Path, handle: Callable[[str, dict[str, Any]], Any]) -> None:
+        self._path = path
+        self._handle = handle
+        self._seats = threading.BoundedSemaphore(_CONNECTIONS)
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            # Only the holder of the engine lock comes here: what lies there is a dead process's.
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+            with _address(path) as address:
+                self._listener.bind(address)
+            path.chmod(0o600)
+            self._listener.listen(_CONNECTIONS)
+        except OSError as error:
+            self._listener.close()
+            raise StoreError(
+                "errors.socket_unavailable", path=str(path), reason=error.strerror or str(error)
+            ) from error
+        self._thread = threading.Thread(
+            target=self._listen, name="task-scheduler-control", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening and remove the socket's file."""
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+        # Closing alone does not wake an accept().
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            if not _is_allowed(connection) or not self._seats.acquire(blocking=False):
+                connection.close()
+                continue
+            threading.Thread(
+                target=self._serve, args=(connection,), name="task-scheduler-request", daemon=True
+            ).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            with connection, connection.makefile("rwb") as stream:
+                while line := stream.readline(_MOST_BYTES):
+                    stream.write(self._answer(line))
+                    stream.flush()
+        except OSError:
+            pass  # the client went away: what it asked for was done or refused all the same
+        finally:
+            self._seats.release()
+
+    def _answer(self, line: bytes) -> bytes:
+        try:
+            request = json.loads(line)
+            answer: dict[str, Any] = {"value": self._handle(request.pop("op"), request)}
+        except TaskSchedulerError as error:
+            kind = type(error).__name__
+            answer = {"error": {"type": kind, "key": error.key, "values": error.values}}
+        except Exception as error:  # fence: request
+            values = {"reason": f"{type(error).__name__}: {error}"}
+            answer = {"error": {"type": "RemoteError", "key": "errors.remote", "values": values}}
+        return json.dumps(answer, default=str).encode() + b"\n"
+
+
+def ask(path: Path, op: str, *, timeout_seconds: float | None = None, **values: Any) -> Any:
+    """Ask the holder and return its answer.
+
+    Raises HolderGoneError where there is none (any more), and the holder's own error as it was.
+    """
+    line = json.dumps({"op": op, **values}).encode() + b"\n"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(_CONNECT_SECONDS)
+        try:
+            with _address(path) as address:
+                connection.connect(address)
+            connection.settimeout(timeout_seconds)
+            with connection.makefile("rwb") as stream:
+                stream.write(line)
+                stream.flush()
+                reply = stream.readline(_MOST_BYTES)
+        except OSError as error:
+            raise HolderGoneError(str(error)) from error
+    if not reply.endswith(b"\n"):
+        raise HolderGoneError("the connection ended before the answer")
+    answer = json.loads(reply)
+    if "error" not in answer:
+        return answer["value"]
+    raise _error_from(answer["error"])
+
+
+def request_of(command: Command) -> tuple[str, dict[str, Any]]:
+    """Return the operation and the values by which a command travels."""
+    if isinstance(command, AddEntries):
+        return "add", {"entries": [_entry_to_plain(entry) for entry in command.entries]}
+    names = [field.name for field in fields(command) if field.name not in ("resolve", "reject")]
+    values = {name: getattr(command, name) for name in names}
+    return _NAME_OF[type(command)], {
+        name: list(value) if isinstance(value, tuple) else value for name, value in values.items()
+    }
+
+
+def command_of(op: str, values: Mapping[str, Any]) -> Command:
+    """Return the command that `request_of` sent; raises RemoteError for an unknown one."""
+    if op not in _OPERATIONS:
+        raise RemoteError("errors.remote", reason=f"unknown operation {op!r}")
+    if op == "add":
+        return AddEntries(entries=[entry_from(plain) for plain in values["entries"]])
+    return _OPERATIONS[op](**values)
+
+
+def entry_from(plain: Mapping[str, Any]) -> Entry:
+    """Return the entry of its plain form."""
+    values = {**plain, "rules": tuple(plain["rules"]), "policies": from_plain(plain["policies"])}
+    return Entry(**values)
+
+
+def _entry_to_plain(entry: Entry) -> dict[str, Any]:
+    plain = {field.name: getattr(entry, field.name) for field in fields(entry)}
+    rules = [dict(rule) for rule in entry.rules]
+    return {
+        **plain,
+        "definition": dict(entry.definition),
+        "rules": rules,
+        "policies": to_plain(entry.policies),
+    }
+
+
+def _error_from(plain: Mapping[str, Any]) -> TaskSchedulerError:
+    kind = getattr(errors, str(plain["type"]), RemoteError)
+    if not (isinstance(kind, type) and issubclass(kind, TaskSchedulerError)):
+        kind = RemoteError
+    return kind(plain["key"], **plain["values"])
+
+
+@contextlib.contextmanager
+def _address(path: Path) -> Iterator[str]:
+    """Give the address of a socket, however long its path is."""
+    text = str(path)
+    if len(os.fsencode(text)) <= _LONG_PATH:
+        yield text
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+def _is_allowed(connection: socket.socket) -> bool:
+    """Whether the other end is the same user or root; the folder's permissions say so already."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True
+    size = struct.calcsize("3i")
+    data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    _, user, _ = struct.unpack("3i", data)
+    return user in (0, os.geteuid())

@@ -1,0 +1,179 @@
+"""The loop around the engine: when it ticks, how long it sleeps, and what a failing tick leads to.
+
+Responsible for: group commit (ticks are kept apart unless somebody waits), waking for facts, the
+clocks, housekeeping between ticks, backing off from a store that fails, and draining at the end.
+Does not know how the ledger came to be held, nor what a tick decides.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from task_scheduler.core.events import ClockStepped, StoreFailed, StoreRecovered
+from task_scheduler.core.inbox import Fact
+from task_scheduler.core.model import SECOND, Microseconds
+from task_scheduler.core.ports import Clock, Emit
+from task_scheduler.errors import TaskSchedulerError
+from task_scheduler.holding import Holding
+
+__all__ = ["LINGER_SECONDS", "EngineLoop"]
+
+LINGER_SECONDS = 0.5
+"""How long a passive holder keeps the lock after its last request."""
+
+_SPACING: Microseconds = 10_000
+"""Between two ticks, unless somebody waits for an answer or a worker for work."""
+_BLIND: Microseconds = 20 * SECOND
+"""The longest sleep without a look at the clocks."""
+_DRAIN_LOOK: Microseconds = SECOND // 5
+"""Between two looks at what still runs, while stopping."""
+_KILL: Microseconds = 15 * SECOND
+"""How long, after the deadline of a stop, killed programs may take to be gone."""
+_STEP: Microseconds = 100_000
+"""A difference of wall and boot clock between two looks beyond which the clock was set."""
+_FIRST_BACKOFF: Microseconds = 100_000
+_LONGEST_BACKOFF: Microseconds = 5 * SECOND
+
+
+class EngineLoop:
+    """Turn the engine of a holding; one thread calls, any thread may `signal` and `report`."""
+
+    def __init__(self, clock: Clock, emit: Emit) -> None:
+        self.store_error: str | None = None
+        """What the store, or a tick, last failed with; None once it works again."""
+        self.is_forced = False
+        """Whether programs are to be killed at once while draining."""
+        self.is_leaving = False
+        """Whether nothing that runs is to be waited for."""
+        self._clock = clock
+        self._emit = emit
+        self._wake = threading.Event()
+        self._urgent = threading.Event()
+        self._is_asleep = False
+        self._is_draining = False
+        self._ticked_at: Microseconds = 0
+        self._wake_at: Microseconds | None = None
+        self._offset: Microseconds | None = None
+        self._failures = 0
+
+    def signal(self) -> None:
+        """Wake the loop: somebody waits for an answer."""
+        self._urgent.set()
+        self._wake.set()
+
+    def report(self, holding: Holding, fact: Fact) -> None:
+        """Take a fact from another thread."""
+        holding.engine.inbox.put(fact)
+        if self._is_asleep:
+            self._wake.set()
+
+    def rest(self, seconds: float) -> None:
+        """Sleep until signalled, at most so long."""
+        self._wake.wait(seconds)
+        self._wake.clear()
+
+    def turn(self, holding: Holding) -> None:
+        """Tick once and sleep until there is something to do."""
+        if self._tick(holding):
+            self._sleep(holding)
+
+    def is_idle(self) -> bool:
+        """Whether a passive holder has had nothing to do for long enough to let go."""
+        idle = self._clock.boottime() - self._ticked_at
+        return bool(self._ticked_at) and idle >= LINGER_SECONDS * SECOND * 0.9
+
+    def drain(self, holding: Holding, deadline: Microseconds, reason: str) -> None:
+        """Start nothing more; bring what runs to its end, or to a stop at the deadline."""
+        holding.stop_starting()
+        self._is_draining = True
+        is_cancelled = False
+        while True:
+            has_ticked = self._tick(holding)
+            if holding.is_drained() or self.is_leaving:
+                break
+            now = self._clock.boottime()
+            if self.is_forced:
+                holding.processes.kill_all()
+            if (now >= deadline or self.is_forced) and not is_cancelled:
+                is_cancelled = True
+                deadline = now + _KILL
+                holding.cancel_all(reason)
+            elif is_cancelled and (now >= deadline or not holding.has_processes()):
+                # What is left are functions: their threads end with the process.
+                break
+            if has_ticked:
+                self._sleep(holding)
+
+    def fail(self, error: Exception) -> None:
+        """Tell of a failure and pause before the next try, ever longer."""
+        self._failures += 1
+        backoff = min(_FIRST_BACKOFF << min(self._failures, 16), _LONGEST_BACKOFF)
+        is_ours = isinstance(error, TaskSchedulerError)
+        self.store_error = str(error) if is_ours else f"{type(error).__name__}: {error}"
+        self._emit(StoreFailed(self.store_error, backoff))
+        self._urgent.wait(backoff / SECOND)
+
+    def recover(self) -> None:
+        """Tell, once, that what failed works again."""
+        if self._failures:
+            self._failures = 0
+            self.store_error = None
+            self._emit(StoreRecovered())
+
+    def _tick(self, holding: Holding) -> bool:
+        """Let the engine do what there is to do; False, after a pause, where it could not."""
+        self._urgent.clear()
+        self._look_at_clock(holding)
+        try:
+            if holding.pool is not None:
+                holding.pool.expire()
+            self._wake_at = holding.engine.tick()
+            holding.store.checkpoint()
+            if holding.is_active and holding.retention.next_at <= self._clock.boottime():
+                holding.retention.step(self._clock.now(), self._clock.boottime())
+        except Exception as error:  # fence: tick
+            self.fail(error)
+            return False
+        self.recover()
+        self._ticked_at = self._clock.boottime()
+        return True
+
+    def _sleep(self, holding: Holding) -> None:
+        """Wait for a fact or the next moment, and keep ticks apart."""
+        seconds = self._seconds_until(holding)
+        if seconds > 0:
+            # First say that we sleep, then look: a fact put in between rings the bell.
+            self._is_asleep = True
+            if not len(holding.engine.inbox) and not self._urgent.is_set():
+                self._wake.wait(seconds)
+            self._is_asleep = False
+            self._wake.clear()
+        if holding.idle_workers and holding.engine.has_due_claims():
+            return
+        apart = self._ticked_at + _SPACING - self._clock.boottime()
+        if apart > 0 and not self._is_draining:
+            self._urgent.wait(apart / SECOND)
+
+    def _seconds_until(self, holding: Holding) -> float:
+        """Return how long nothing is to be done, unless a fact comes."""
+        boottime = self._clock.boottime()
+        is_staying = holding.is_active or holding.store.is_memory
+        waits = [_BLIND if is_staying else round(LINGER_SECONDS * SECOND)]
+        if self._is_draining:
+            waits.append(_DRAIN_LOOK)
+        if self._wake_at is not None:
+            waits.append(self._wake_at - self._clock.now())
+        if holding.is_active:
+            waits.append(holding.retention.next_at - boottime)
+            deadline = holding.pool.next_deadline() if holding.pool is not None else None
+            if deadline is not None:
+                waits.append(deadline - boottime)
+        return max(0.0, min(waits) / SECOND)
+
+    def _look_at_clock(self, holding: Holding) -> None:
+        """Notice that the wall clock was set."""
+        offset = self._clock.now() - self._clock.boottime()
+        if self._offset is not None and abs(offset - self._offset) > _STEP:
+            self._emit(ClockStepped(offset - self._offset))
+            holding.engine.look_again()
+        self._offset = offset

@@ -1,0 +1,320 @@
+"""Holding a ledger: everything that exists in this process while it is the one that writes.
+
+Responsible for: opening and closing the parts in order (lock, store, engine, workers, supervision),
+recovery of what an earlier process had in its hands, and carrying out what the engine decides. Has
+no thread and no loop of its own: `runtime` ticks it.
+
+A holding is *passive* at first: it obeys commands and starts nothing. `activate` makes it the
+scheduler.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from task_scheduler.bindings import Bindings
+from task_scheduler.clock import read_boot_id
+from task_scheduler.core.engine import Engine
+from task_scheduler.core.entries import StoredEntry
+from task_scheduler.core.flights import Flight
+from task_scheduler.core.inbox import AddEntries, Fact, Returned
+from task_scheduler.core.limits import EngineLimits
+from task_scheduler.core.model import Claim, Completion, Entry, Microseconds, Outcome
+from task_scheduler.core.ports import Clock, Emit
+from task_scheduler.core.recovery import Recovered, Verdict, claim_of_row, recover_functions
+from task_scheduler.dispatcher import Dispatcher
+from task_scheduler.errors import StoreUnavailableError, TaskSchedulerError
+from task_scheduler.executors.marks import MarkFile, MemoryMarks
+from task_scheduler.executors.process import ProcessExecutor
+from task_scheduler.executors.thread import Performance, WorkerPool
+from task_scheduler.i18n import translate
+from task_scheduler.retention import Retention
+from task_scheduler.state_files import StateFiles
+from task_scheduler.stores.engine_lock import EngineLock
+from task_scheduler.stores.sqlite import SqliteStore
+from task_scheduler.tasks.attempt import describe, perform
+from task_scheduler.tasks.context import RunContext
+from task_scheduler.version import __version__
+
+__all__ = ["Holding", "HoldingOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldingOptions:
+    """What a holding is made with; `is_memory`: the ledger lives in memory alone."""
+
+    files: StateFiles
+    is_memory: bool
+    workers: int
+    retention_days: float
+    retention_runs: int
+    output_limit_bytes: int
+
+
+class Holding:
+    """The parts of a scheduler around one ledger that this process writes."""
+
+    def __init__(
+        self,
+        options: HoldingOptions,
+        *,
+        store: SqliteStore,
+        lock: EngineLock,
+        clock: Clock,
+        bindings: Bindings,
+        emit: Emit,
+        report: Callable[[Fact], None],
+    ) -> None:
+        self.options = options
+        self.is_active = False
+        self.limits = EngineLimits(workers=options.workers)
+        self._lock = lock
+        self._clock = clock
+        self._bindings = bindings
+        self._emit = emit
+        self._report = report
+        self._dispatcher: Dispatcher | None = None
+        self.marks: MemoryMarks = MemoryMarks()
+        files = options.files
+        self.store = store
+        self.processes = ProcessExecutor(
+            runs=files.runs,
+            bell=files.bell,
+            clock=clock,
+            report=report,
+            release=self._release_seat,
+            output_limit_bytes=options.output_limit_bytes,
+        )
+        self.retention = Retention(
+            self.store,
+            days=options.retention_days,
+            runs_per_task=options.retention_runs,
+            forget_files=self.processes.prune,
+        )
+        self.pool: WorkerPool | None = None
+        self.engine = self._new_engine()
+        self.engine.is_passive = True
+        self.engine.open(
+            epoch=(self.store.fetch("last_epoch") or [0])[0],
+            last_run_id=self.store.fetch("last_run_id"),
+        )
+
+    def _new_engine(self) -> Engine:
+        return Engine(
+            store=self.store,
+            clock=self._clock,
+            catalog=self._bindings,
+            hands=self,
+            marks=self.marks,
+            emit=self._emit,
+            limits=self.limits,
+        )
+
+    # -- becoming the scheduler -----------------------------------------------------------------
+
+    def activate(self, *, fresh: Sequence[str], bound: Sequence[Entry]) -> None:
+        """Recover what an earlier process left, take up the entries bound here, start workers.
+
+        `fresh` are the ids that this holding itself has added, `bound` the entries whose code is
+        here and that the ledger knows from before. Raises what the store raises, with nothing
+        started.
+        """
+        options = self.options
+        marks = MemoryMarks() if options.is_memory else self._open_marks()
+        inbox = self.engine.inbox
+        recovered, alive = self._recover(marks, fresh)
+        self.marks = marks
+        self.engine = self._new_engine()
+        self.engine.inbox = inbox
+        self.engine.open(
+            epoch=self.store.fetch("last_epoch")[0], last_run_id=self.store.fetch("last_run_id")
+        )
+        marks.reserve({flight.claim.slot for flight in recovered.flights})
+        for flight in recovered.flights:
+            self.engine.flights.add(flight)
+        inbox.put_back(recovered.facts)
+        if bound:
+            inbox.put(AddEntries(entries=list(bound)))
+        self._dispatcher = Dispatcher(
+            self._clock, options.workers - len(alive), lambda claim: self._report(Returned(claim))
+        )
+        self.pool = WorkerPool(
+            source=self._dispatcher,
+            clock=self._clock,
+            marks=marks,
+            report=self._report,
+            prepare=self._prepare,
+            launch=self._launch,
+        )
+        self.processes.start()
+        for claim in alive:
+            self.processes.adopt(claim)
+        self.pool.start(options.workers)
+        self.is_active = True
+        for event in recovered.events:
+            self._emit(event)
+
+    def _open_marks(self) -> MarkFile:
+        path = self.options.files.marks
+        try:
+            return MarkFile(path)
+        except OSError as error:
+            raise StoreUnavailableError(
+                "errors.store_unavailable", path=str(path), reason=error.strerror or str(error)
+            ) from error
+
+    def _recover(self, marks: MemoryMarks, fresh: Sequence[str]) -> tuple[Recovered, list[Claim]]:
+        """Begin an epoch and find out what became of every claim of the epochs before it."""
+        store, boot_id = self.store, read_boot_id()
+        gone = self._bindings.missing_functions(store.fetch("function_references"))
+        with store.transaction():
+            store.execute(
+                "begin_epoch",
+                boot_id=boot_id,
+                pid=os.getpid(),
+                version=__version__,
+                at=self._clock.now(),
+            )
+            boots = {int(epoch): boot for epoch, boot in store.fetch("boot_of_epochs").items()}
+            rows = store.fetch("claimed_runs")
+            store.execute("unbind_all", bound=list(fresh))
+            store.execute("resolve_functions", gone=gone)
+            store.execute("resolve_again", gone=gone)
+            store.execute("hold_unresolved")
+            store.execute("free_resolved")
+            store.execute("forget_threads")
+        ids = sorted({row[1] for row in rows})
+        entries = {row[0]: StoredEntry(row).entry for row in store.fetch("load_entries", ids=ids)}
+        recovered = Recovered()
+        functions: list[tuple[Flight, Microseconds | None]] = []
+        alive: list[Claim] = []
+        for row in rows:
+            entry = entries.get(row[1])
+            claim = claim_of_row(row, entry)
+            flight = Flight(claim, entry, recoveries=row[8], origin=row[11])
+            if claim.executor == "process":
+                is_same_boot = boots.get(claim.token >> 32) == boot_id
+                verdict, completion = self.processes.inspect(claim, is_same_boot=is_same_boot)
+                recovered.add(flight, verdict, completion)
+                if verdict == Verdict.ALIVE:
+                    alive.append(claim)
+            else:
+                functions.append((flight, row[15]))
+        recover_functions(
+            functions,
+            mark_of=marks.read if isinstance(marks, MarkFile) else lambda _: None,
+            boots=boots,
+            boot_id=boot_id,
+            now=self._clock.now(),
+            lost_text=translate("runtime.lost_error"),
+            recovered=recovered,
+        )
+        return recovered, alive
+
+    # -- what the engine asks of its hands ------------------------------------------------------
+
+    def hand_over(self, claims: Sequence[tuple[Claim, Entry]]) -> None:
+        """Give committed claims to the dispatcher."""
+        assert self._dispatcher is not None
+        self._dispatcher.hand_over(claims)
+
+    def revoke(self, run_id: int) -> bool:
+        """Take an unstarted claim back."""
+        return self._dispatcher is not None and self._dispatcher.revoke(run_id)
+
+    def cancel(self, claim: Claim, reason: str) -> bool:
+        """Ask a started attempt to end."""
+        if claim.executor == "process":
+            return self.processes.cancel(claim, reason)
+        return self.pool is not None and self.pool.cancel(claim, reason)
+
+    def forget(self, claims: Sequence[Claim]) -> None:
+        """Remove what proved the ends of these claims: they are durable."""
+        ended = [claim for claim in claims if claim.executor == "process"]
+        if ended:
+            self.processes.forget(ended)
+
+    # -- what workers ask -----------------------------------------------------------------------
+
+    @property
+    def idle_workers(self) -> int:
+        """Workers that wait for something to start."""
+        return 0 if self._dispatcher is None else self._dispatcher.idle
+
+    def _release_seat(self) -> None:
+        if self._dispatcher is not None:
+            self._dispatcher.release()
+
+    def _prepare(self, claim: Claim, entry: Entry) -> Performance:
+        try:
+            task = self._bindings.task_of(entry)
+        except Exception as error:  # fence: attempt
+            text = _reason(error)
+            return Performance(call=lambda: (False, text), cancel=lambda: None)
+        context = RunContext.of_claim(claim)
+        return Performance(call=lambda: perform(task, context), cancel=context.cancel)
+
+    def _launch(self, claim: Claim, entry: Entry) -> None:
+        try:
+            task = self._bindings.task_of(entry)
+            spec = task.launch_spec(RunContext.of_claim(claim), entry.policies)
+        except Exception as error:  # fence: attempt
+            now = self._clock.now()
+            self._report(
+                Completion(
+                    run_id=claim.run_id,
+                    task_id=claim.task_id,
+                    attempt=claim.attempt,
+                    token=claim.token,
+                    outcome=Outcome.FAILED,
+                    started_at=now,
+                    ended_at=now,
+                    error=_reason(error),
+                )
+            )
+            self._release_seat()
+        else:
+            self.processes.launch(claim, spec)
+
+    # -- the end --------------------------------------------------------------------------------
+
+    def stop_starting(self) -> None:
+        """Start nothing more: what has not begun goes back to the ledger."""
+        self.engine.is_passive = True
+        if self._dispatcher is not None:
+            for claim in self._dispatcher.close():
+                self._report(Returned(claim))
+
+    def cancel_all(self, reason: str) -> None:
+        """Ask everything that runs to end: programs are stopped, functions told."""
+        self.processes.cancel_all(reason)
+        if self.pool is not None:
+            self.pool.cancel_all(reason)
+
+    def is_drained(self) -> bool:
+        """Whether nothing runs and every end is recorded."""
+        return not self.engine.flights.in_hand and not len(self.engine.inbox)
+
+    def has_processes(self) -> bool:
+        """Whether programs run."""
+        return self.processes.running_count() > 0
+
+    def close(self) -> None:
+        """Close everything and let the lock go, last."""
+        try:
+            self.processes.close()
+            if self.pool is not None:
+                self.pool.join(0.2)
+            if not self.store.is_memory:
+                self.store.close()
+        finally:
+            # Abandoned threads may still write marks: into memory of no consequence from now on.
+            self.marks.close()
+            self._lock.release()
+
+
+def _reason(error: Exception) -> str:
+    """Return why an attempt could not begin: our own sentences need no type and no place."""
+    return str(error) if isinstance(error, TaskSchedulerError) else describe(error)

@@ -1,0 +1,243 @@
+"""The ledger as users read it: status of tasks, runs, attempts and skips as plain JSON values.
+
+Responsible for: the keys and words of those values; moments become ISO 8601 with offset, durations
+seconds. Reads through the port of a store and changes nothing. Works with the scheduler up or down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from task_scheduler.core.control import nearest_hint
+from task_scheduler.core.model import SECOND, Microseconds
+from task_scheduler.errors import RunNotFoundError, ScheduleError, TaskNotFoundError
+from task_scheduler.schedules.instants import datetime_at
+from task_scheduler.schedules.rule import describe, from_plain
+from task_scheduler.schedules.zones import local_zone
+
+__all__ = ["USER_RULE", "LedgerView", "iso", "rule_sentence"]
+
+USER_RULE = "user"
+"""The `type` of the plain form of a rule that is the user's own code."""
+
+_NEWEST = (1 << 63) - 1
+_PAGE = 1_000
+_SAMPLE = 100
+"""Latest runs of a task over which its p95 is taken."""
+_HINTS = 5_000
+
+
+def iso(moment: Microseconds | None) -> str | None:
+    """Return a moment as ISO 8601 in the machine's zone, with its offset; None stays None."""
+    return None if moment is None else datetime_at(moment, local_zone().tz).isoformat()
+
+
+def rule_sentence(plain: dict[str, Any]) -> str:
+    """Return the sentence of a rule from its stored form."""
+    if plain.get("type") == USER_RULE:
+        return str(plain.get("description", plain.get("class", "")))
+    try:
+        return describe(from_plain(plain))
+    except ScheduleError as error:
+        return str(error)
+
+
+class LedgerView:
+    """Answer questions about a ledger; `fetch` is that of a store or a reader."""
+
+    def __init__(self, fetch: Callable[..., Any]) -> None:
+        self._fetch = fetch
+
+    def task(self, task_id: str) -> dict[str, Any]:
+        """Return the status of one task; raises TaskNotFoundError with a hint."""
+        found = self.tasks([task_id])
+        if not found:
+            known = self._fetch("all_task_ids", limit=_HINTS)
+            raise TaskNotFoundError(
+                "errors.task_not_found", task_id=task_id, hint=nearest_hint(task_id, known)
+            )
+        return found[0]
+
+    def tasks(
+        self, ids: Sequence[str] | None = None, *, with_quantiles: bool = True
+    ) -> list[dict[str, Any]]:
+        """Return the status of the named tasks that exist, or of all, ordered by id."""
+        rows: list[dict[str, Any]] = []
+        after = ""
+        while True:
+            page = self._fetch(
+                "task_status", ids=None if ids is None else list(ids), after=after, limit=_PAGE
+            )
+            rows += page
+            if ids is not None or len(page) < _PAGE:
+                break
+            after = page[-1]["task_id"]
+        quantiles: dict[str, Any] = {}
+        if with_quantiles and rows:
+            names = [row["task_id"] for row in rows if row["run_count"]]
+            quantiles = self._fetch("duration_quantile", ids=names, sample=_SAMPLE)
+        return [_status(row, quantiles.get(row["task_id"])) for row in rows]
+
+    def counts(self, now: Microseconds) -> dict[str, int]:
+        """Return how many tasks there are, how many runs run, and how many are due and wait."""
+        return {
+            "total_tasks": self._fetch("count_entries"),
+            "running_tasks": self._fetch("count_running"),
+            "backlog": self._fetch("count_backlog", now=now),
+        }
+
+    def runs(
+        self,
+        task_id: str | None = None,
+        *,
+        state: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[dict[str, Any]]:
+        """Return the newest runs, of a task or of all; `before` is a run id, for the next page."""
+        rows = self._fetch(
+            "list_runs",
+            task_id=task_id,
+            state=state,
+            before=_NEWEST if before is None else before,
+            limit=limit,
+        )
+        return [_run(row) for row in rows]
+
+    def run(self, run_id: int) -> dict[str, Any]:
+        """Return one run with its attempts; raises RunNotFoundError."""
+        row = self._fetch("show_run", run_id=run_id)
+        if row is None:
+            raise RunNotFoundError("errors.run_not_found", run_id=run_id)
+        attempts = [_attempt(item) for item in self._fetch("list_attempts", run_id=run_id)]
+        return {**_run(row), "attempts": attempts}
+
+    def last_start(self) -> dict[str, Any] | None:
+        """Return which process took the ledger last, and when; None: none ever did."""
+        row = self._fetch("last_epoch")
+        if row is None:
+            return None
+        return {"pid": row[2], "version": row[3], "started_at": iso(row[4])}
+
+    def last_runs(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return, by task id, the newest run that has ended: how each task stands now."""
+        rows = self._fetch("last_runs", ids=list(ids))
+        return {row["task_id"]: _run(row) for row in rows or []}
+
+    def plans(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return, by task id, what the coming occurrences of tasks follow from.
+
+        `anchor` and `next_due_at` are microseconds since the Unix epoch.
+        """
+        rows = self._fetch("load_entries", ids=list(ids))
+        return {
+            row[0]: {
+                "rules": row[5],
+                "anchor": row[10],
+                "next_due_at": row[12],
+                "is_planned": row[13] is None and bool(row[14]),
+            }
+            for row in rows or []
+        }
+
+    def skips(
+        self, task_id: str | None = None, *, before: int | None = None, limit: int = 50
+    ) -> list[dict[str, Any]]:
+        """Return the newest skips: ranges of occurrences without an attempt, with the reason."""
+        rows = self._fetch(
+            "list_skips",
+            task_id=task_id,
+            before=_NEWEST if before is None else before,
+            limit=limit,
+        )
+        return [
+            {
+                **{name: row[name] for name in ("skip_id", "task_id", "reason", "count")},
+                "blocker_run_id": row["blocker_run_id"],
+                "first": iso(row["first_at"]),
+                "last": iso(row["last_at"]),
+                "at": iso(row["at"]),
+            }
+            for row in rows
+        ]
+
+
+def _status(row: dict[str, Any], p95: int | None) -> dict[str, Any]:
+    count = row["run_count"]
+    waiting_at, next_due_at = row["waiting_at"], row["next_due_at"]
+    is_planned = row["paused_at"] is None
+    moments = [m for m in (waiting_at, next_due_at if is_planned else None) if m is not None]
+    next_at = min(moments, default=None)
+    return {
+        "task_id": row["task_id"],
+        "name": row["name"],
+        "kind": row["kind"],
+        "description": row["definition"].get("description", ""),
+        "origin": row["origin"],
+        "status": _word(row, next_at),
+        "schedule": [rule_sentence(rule) for rule in row["rules"]],
+        "run_count": count,
+        "success_count": row["success_count"],
+        "failure_count": row["failure_count"],
+        "skip_count": row["skip_count"],
+        "success_rate": row["success_count"] / count if count else None,
+        "running_count": row["running"],
+        "last_run_time": iso(row["last_run_at"]),
+        "next_run_time": iso(next_at),
+        "last_error": row["last_error"],
+        "rule_error": row["rule_error"],
+        "paused_at": iso(row["paused_at"]),
+        "pause_reason": row["pause_reason"],
+        "last_duration_seconds": _seconds(row["duration_last"]),
+        "average_duration_seconds": _seconds(row["duration_total"] / count) if count else None,
+        "max_duration_seconds": _seconds(row["duration_max"]) if count else None,
+        "p95_duration_seconds": _seconds(p95),
+        "rules": row["rules"],
+        "policies": row["policies"],
+        "definition": row["definition"],
+        "added_at": iso(row["added_at"]),
+    }
+
+
+def _word(row: dict[str, Any], next_at: Microseconds | None) -> str:
+    """Return the one word for where a task stands."""
+    if row["running"]:
+        return "running"
+    if not row["is_resolved"]:
+        return "unresolved"
+    if row["paused_at"] is not None:
+        return "paused"
+    return "finished" if next_at is None and row["rules"] else "idle"
+
+
+def _run(row: dict[str, Any]) -> dict[str, Any]:
+    started, ended = row["started_at"], row["ended_at"]
+    duration = ended - started if started is not None and ended is not None else None
+    return {
+        **{name: row[name] for name in ("run_id", "task_id", "key", "origin", "state")},
+        "scheduled_at": iso(row["scheduled_at"]),
+        "due_at": iso(row["due_at"]),
+        "waiting_for": row["waiting_for"],
+        "attempt": row["attempt"],
+        "started_at": iso(started),
+        "ended_at": iso(ended),
+        "duration_seconds": _seconds(duration),
+        "error": row["error"],
+        "reason": row["reason"],
+    }
+
+
+def _attempt(row: dict[str, Any]) -> dict[str, Any]:
+    started, ended = row["started_at"], row["ended_at"]
+    return {
+        **{name: row[name] for name in ("attempt", "token", "outcome", "error", "exit_code")},
+        "started_at": iso(started),
+        "ended_at": iso(ended),
+        "duration_seconds": _seconds(None if started is None else ended - started),
+        "output_path": row["output_path"],
+    }
+
+
+def _seconds(duration: float | None) -> float | None:
+    return None if duration is None else round(duration / SECOND, 6)

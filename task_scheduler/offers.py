@@ -1,0 +1,66 @@
+"""Offers: whether the holder of a ledger has the code that another process brings.
+
+Responsible for: what is offered of an entry, which of it is missing here, and how long a process
+tries again while holders come and go.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from task_scheduler.bindings import Bindings
+from task_scheduler.core.model import SECOND, Entry
+from task_scheduler.core.ports import Clock
+from task_scheduler.errors import StoreUnavailableError
+
+__all__ = ["Patience", "missing_code", "offer_of"]
+
+_SECONDS = 10
+_PAUSE_SECONDS = 0.05
+
+
+def offer_of(entry: Entry) -> list[Any]:
+    """Return what is offered of an entry: ``[id, is_code_bound, function reference or None]``."""
+    needs_function = entry.kind == "function" and entry.executor == "thread"
+    reference = entry.definition.get("function") if needs_function else None
+    return [entry.task_id, entry.is_code_bound, reference]
+
+
+def missing_code(bindings: Bindings, offers: Iterable[list[Any]]) -> list[str]:
+    """Return the ids of the offered entries whose code is not here."""
+    missing = []
+    for task_id, is_code_bound, reference in offers:
+        if is_code_bound:
+            is_known = bindings.is_bound(task_id)
+        else:
+            is_known = reference is None or not bindings.missing_functions([reference])
+        if not is_known:
+            missing.append(task_id)
+    return missing
+
+
+class Patience:
+    """How long something is tried again, and the pause between two tries."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._until = clock.boottime() + _SECONDS * SECOND
+        self._pause = threading.Event()
+
+    def is_over(self) -> bool:
+        """Whether there is no time left for another try."""
+        return self._clock.boottime() >= self._until
+
+    def wait(self) -> None:
+        """Pause before the next try."""
+        self._pause.wait(_PAUSE_SECONDS)
+
+    def spend(self, path: object, error: Exception) -> None:
+        """Pause before the next try; raises StoreUnavailableError once there is no time left."""
+        if self.is_over():
+            raise StoreUnavailableError(
+                "runtime.no_answer", path=str(path), reason=str(error)
+            ) from error
+        self.wait()

@@ -1,0 +1,486 @@
+"""The runtime: hold the ledger, wait for it, or ask whoever holds it.
+
+Responsible for: the one thread that ticks the engine, when it wakes, what a failing tick leads to,
+standby and take-over, and the orderly end. Decides nothing about runs.
+
+Three ways to the ledger:
+
+- *holder, running*: the engine plans and starts.
+- *holder, passive*: a program that only adds or asks takes the lock, writes, and lets it go a
+  moment after its last request.
+- *somebody else holds it*: requests go through the control socket; a started scheduler is a hot
+  standby that takes over the moment the lock is free.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any
+
+from task_scheduler.bindings import Bindings
+from task_scheduler.control import ControlServer, HolderGoneError, ask, command_of, request_of
+from task_scheduler.core.events import (
+    Event,
+    ListenerFailed,
+    SchedulerStarted,
+    SchedulerStopped,
+    SchedulerStopping,
+    StandbyTookOver,
+    StandbyWaiting,
+)
+from task_scheduler.core.inbox import AddEntries, Command, Fact
+from task_scheduler.core.model import SECOND, Entry, Microseconds
+from task_scheduler.core.ports import Clock
+from task_scheduler.engine_loop import EngineLoop
+from task_scheduler.errors import (
+    SchedulerStoppedError,
+    StandbyRefusedError,
+    StoreUnavailableError,
+    TaskSchedulerError,
+)
+from task_scheduler.holding import Holding, HoldingOptions
+from task_scheduler.i18n import translate
+from task_scheduler.offers import Patience, missing_code, offer_of
+from task_scheduler.stores.engine_lock import EngineLock
+from task_scheduler.stores.sqlite import MEMORY, SqliteStore
+from task_scheduler.version import __version__
+
+__all__ = ["Runtime"]
+
+_STANDBY_SECONDS = 0.1
+"""Between two tries of a standby to get the lock."""
+_leaked: list[Any] = []
+"""What a forked child inherited and must neither use nor close: it is the parent's."""
+
+
+class Runtime:
+    """One process's part in one ledger."""
+
+    def __init__(
+        self, options: HoldingOptions, *, clock: Clock, bindings: Bindings, check_seconds: float
+    ) -> None:
+        self.options = options
+        self.listeners: list[Callable[[Event], None]] = []
+        self._clock = clock
+        self._bindings = bindings
+        self._check_seconds = check_seconds
+        self._on_request: dict[str, Callable[[], Any]] = {}
+        self.memory_store = SqliteStore(MEMORY) if options.is_memory else None
+        self._reset()
+        _runtimes.add(self)
+
+    def _reset(self) -> None:
+        """Be a runtime that holds nothing, in this process."""
+        self._guard = threading.RLock()
+        self._loop = EngineLoop(self._clock, self._emit)
+        self._holding: Holding | None = None
+        self._server: ControlServer | None = None
+        self._thread: threading.Thread | None = None
+        self._wants_running = False
+        self._stop_deadline: Microseconds | None = None
+        self._activation: Future[None] = Future()
+        self._unsaved: set[str] = set()
+        """Entries that this process added and neither the ledger nor the holder has confirmed."""
+        self._fresh: set[str] = set()
+        """Entries that this process added to the ledger since it holds it, passively."""
+
+    # -- asking for changes ---------------------------------------------------------------------
+
+    def execute(self, command: Command) -> Any:
+        """Carry out a command, durably, here or in the holder; return its answer or raise.
+
+        Called from a listener or a rule, in the engine's own thread, it is taken but not waited
+        for, and the answer is None.
+        """
+        if threading.current_thread() is self._thread and self._holding is not None:
+            self._holding.engine.inbox.put(command)
+            return None
+        op, values = "", dict[str, Any]()
+        patience = Patience(self._clock)
+        while True:
+            future = self._submit(command)
+            if future is not None:
+                return future.result()
+            if not op:
+                op, values = request_of(command)
+            try:
+                return ask(self.options.files.socket, op, **values)
+            except HolderGoneError as error:
+                patience.spend(self.options.files.socket, error)
+
+    def add(self, entries: list[Entry]) -> None:
+        """Add entries; code that lives here alone is offered to a holder elsewhere, not sent."""
+        if self._is_held_here():
+            self.execute(AddEntries(entries=entries))
+            if self.state == "passive":
+                self._fresh.update(entry.task_id for entry in entries if entry.is_code_bound)
+            return
+        bound = [entry for entry in entries if entry.is_code_bound]
+        sent = [entry for entry in entries if not entry.is_code_bound]
+        self._unsaved.update(entry.task_id for entry in bound)
+        if bound and self._wants_running:
+            self._offer(bound)
+        if sent:
+            self.execute(AddEntries(entries=sent))
+
+    def holder(self) -> dict[str, Any] | None:
+        """Say who holds the ledger; None if nobody does or nobody answers."""
+        if self._holding is not None:
+            return self._hello()
+        try:
+            answer: dict[str, Any] = ask(self.options.files.socket, "hello", timeout_seconds=5)
+        except HolderGoneError:
+            return None
+        return answer
+
+    def ask_holder(self, op: str) -> Any:
+        """Send the holder in another process a request of its own (``stop``, ``reload``)."""
+        return ask(self.options.files.socket, op, timeout_seconds=30)
+
+    def on_request(self, op: str, call: Callable[[], Any]) -> None:
+        """Answer a request of another process by `call`."""
+        self._on_request[op] = call
+
+    # -- start and stop -------------------------------------------------------------------------
+
+    @property
+    def state(self) -> str:
+        """``running``, ``standby`` or ``stopped``; ``passive`` while it only writes."""
+        if self._holding is not None:
+            return "running" if self._holding.is_active else "passive"
+        return "standby" if self._wants_running else "stopped"
+
+    @property
+    def store_error(self) -> str | None:
+        """What the ledger last failed with; None while it works."""
+        return self._loop.store_error
+
+    @property
+    def holding(self) -> Holding | None:
+        """What this process holds, if it does."""
+        return self._holding
+
+    def start(self) -> None:
+        """Run, or wait as a standby for the ledger to be free.
+
+        Raises what the store raises, and StandbyRefusedError where the holder lacks functions that
+        were added here.
+        """
+        with self._guard:
+            if self._wants_running:
+                return
+            self._wants_running = True
+            self._activation = Future()
+        try:
+            if self._hold() or not self._offer(self._bindings.bound()):
+                self._loop.signal()
+                self._activation.result()
+                return
+        except BaseException:
+            self._wants_running = False
+            self._loop.signal()
+            raise
+        self._emit(StandbyWaiting(str(self.options.files.database)))
+        with self._guard:
+            self._ensure_thread()
+
+    def stop(self, timeout_seconds: float) -> None:
+        """Start nothing more, wait for what runs, stop what still runs at the deadline, let go."""
+        with self._guard:
+            thread = self._thread
+            if thread is None:
+                self._wants_running = False
+                return
+            self._stop_deadline = self._clock.boottime() + round(max(0.0, timeout_seconds) * SECOND)
+        self._loop.signal()
+        if thread is not threading.current_thread():
+            thread.join()
+
+    def force_stop(self) -> None:
+        """Make a stop that is under way end at once: programs are killed, functions left."""
+        self._loop.is_forced = True
+        self._loop.signal()
+
+    def leave(self) -> None:
+        """Let go at once: functions end with the program, programs go on under supervision."""
+        self._loop.is_leaving = True
+        self.stop(0.0)
+
+    # -- the thread -----------------------------------------------------------------------------
+
+    def _keep(self) -> None:
+        """Hold the ledger or wait for it, until stopped or not needed any more."""
+        try:
+            while self._stop_deadline is None:
+                holding = self._holding
+                if holding is None:
+                    if not self._stand_by():
+                        return
+                    continue
+                if self._wants_running and not holding.is_active:
+                    self._activate(holding)
+                elif not holding.is_active and self._let_go_if_idle(holding):
+                    return
+                self._loop.turn(holding)
+            if self._holding is not None:
+                self._drain(self._holding, self._stop_deadline)
+        finally:
+            with self._guard:
+                if self._thread is threading.current_thread():
+                    self._end()
+
+    def _stand_by(self) -> bool:
+        """Try once for the lock; False when nobody wants it any more."""
+        if not self._wants_running:
+            return False
+        try:
+            if self._hold():
+                self._emit(StandbyTookOver(str(self.options.files.database)))
+                return True
+        except Exception as error:  # fence: tick
+            self._loop.fail(error)
+        self._loop.rest(min(_STANDBY_SECONDS, self._check_seconds))
+        return True
+
+    def _activate(self, holding: Holding) -> None:
+        """Become the scheduler; the first failure is told to `start`, later ones are retried."""
+        try:
+            bound = self._entries_to_bind(holding)
+            holding.activate(fresh=list(self._fresh), bound=bound)
+        except Exception as error:  # fence: tick
+            if not self._activation.done():
+                self._wants_running = False
+                self._activation.set_exception(error)
+                return
+            self._loop.fail(error)
+            return
+        self._unsaved.clear()
+        self._fresh.clear()
+        self._loop.recover()
+        count = holding.store.fetch("count_entries")
+        self._emit(SchedulerStarted(count, str(self.options.files.database)))
+        if not self._activation.done():
+            self._activation.set_result(None)
+
+    def _entries_to_bind(self, holding: Holding) -> list[Entry]:
+        """Return the code-bound entries of this process that are in the ledger, or new to it."""
+        bound = {
+            entry.task_id: entry
+            for entry in self._bindings.bound()
+            if entry.is_code_bound and entry.task_id not in self._fresh
+        }
+        rows = holding.store.fetch("load_entries", ids=list(bound))
+        wanted = {row[0] for row in rows} | self._unsaved
+        return [entry for task_id, entry in bound.items() if task_id in wanted]
+
+    def _report(self, fact: Fact) -> None:
+        """Take a fact from another thread."""
+        holding = self._holding
+        if holding is not None:
+            self._loop.report(holding, fact)
+
+    def _emit(self, event: Event) -> None:
+        failed = None
+        for listener in self.listeners:
+            try:
+                listener(event)
+            except Exception as error:  # fence: listener
+                failed = f"{listener!r}: {type(error).__name__}: {error}"
+        if failed is not None and not isinstance(event, ListenerFailed):
+            self._emit(ListenerFailed(failed))
+
+    # -- holding and letting go -----------------------------------------------------------------
+
+    def _is_held_here(self) -> bool:
+        return self._holding is not None or self._hold()
+
+    def _hold(self) -> bool:
+        """Become the holder if nobody is; True if this process is it now."""
+        with self._guard:
+            if self._holding is not None:
+                return True
+            if self._stop_deadline is not None:
+                return False
+            self.options.files.prepare()
+            lock = EngineLock(self.options.files.lock)
+            try:
+                if not lock.acquire():
+                    return False
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise StoreUnavailableError(
+                    "errors.lock_unavailable", path=str(lock.path), reason=reason
+                ) from error
+            try:
+                holding = Holding(
+                    self.options,
+                    store=self.memory_store or SqliteStore(self.options.files.database),
+                    lock=lock,
+                    clock=self._clock,
+                    bindings=self._bindings,
+                    emit=self._emit,
+                    report=self._report,
+                )
+                if not self.options.is_memory:
+                    self._server = ControlServer(self.options.files.socket, self._serve)
+            except BaseException:
+                lock.release()
+                raise
+            self._holding = holding
+            self._ensure_thread()
+            return True
+
+    def _ensure_thread(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._keep, name="task-scheduler-engine", daemon=True
+            )
+            self._thread.start()
+        else:
+            self._loop.signal()
+
+    def _submit(self, command: Command) -> Future[Any] | None:
+        """Put a command before the engine here; None where this process is not the holder."""
+        with self._guard:
+            if not self._hold():
+                return None
+            assert self._holding is not None
+            future: Future[Any] = Future()
+            self._holding.engine.inbox.put(
+                replace(command, resolve=future.set_result, reject=future.set_exception)
+            )
+        self._loop.signal()
+        return future
+
+    def _let_go_if_idle(self, holding: Holding) -> bool:
+        """Give the lock back where nobody asked for anything for a moment."""
+        if self.options.is_memory or not self._loop.is_idle():
+            return False
+        with self._guard:
+            if len(holding.engine.inbox) or self._wants_running:
+                return False
+            self._end()
+            return True
+
+    def _drain(self, holding: Holding, deadline: Microseconds) -> None:
+        was_active = holding.is_active
+        if was_active:
+            self._emit(SchedulerStopping())
+        self._loop.drain(holding, deadline, translate("runtime.stopped_reason"))
+        if was_active:
+            self._emit(SchedulerStopped())
+
+    def _end(self) -> None:
+        """Close what is held; under the guard."""
+        holding, self._holding = self._holding, None
+        server, self._server = self._server, None
+        self._thread = None
+        self._stop_deadline = None
+        self._wants_running = False
+        self._fresh.clear()
+        self._loop = EngineLoop(self._clock, self._emit)
+        if server is not None:
+            server.close()
+        if holding is not None:
+            for fact in holding.engine.inbox.take():
+                if isinstance(fact, Command):
+                    fact.reject(SchedulerStoppedError("errors.stopped"))
+            holding.close()
+
+    # -- being asked ----------------------------------------------------------------------------
+
+    def _hello(self) -> dict[str, Any]:
+        return {
+            "pid": os.getpid(),
+            "version": __version__,
+            "state": self.state,
+            "store_error": self.store_error,
+        }
+
+    def _serve(self, op: str, values: dict[str, Any]) -> Any:
+        """Answer a request that came through the socket."""
+        if op == "hello":
+            return self._hello()
+        if op == "offer":
+            return {"state": self.state, "missing": missing_code(self._bindings, values["entries"])}
+        if op in self._on_request:
+            return self._on_request[op]()
+        command = command_of(op, values)
+        if isinstance(command, AddEntries):
+            self._refuse_missing(command.entries)
+        future = self._submit(command)
+        if future is None:
+            raise SchedulerStoppedError("errors.stopped")
+        return future.result()
+
+    def _refuse_missing(self, entries: Iterable[Entry]) -> None:
+        missing = missing_code(self._bindings, [offer_of(entry) for entry in entries])
+        if missing:
+            raise StandbyRefusedError(
+                "errors.standby_refused",
+                task_ids=", ".join(missing),
+                path=str(self.options.files.database),
+                pid=os.getpid(),
+            )
+
+    def _offer(self, entries: Iterable[Entry]) -> bool:
+        """Make sure the holder knows the code of these entries; False if we hold the ledger now.
+
+        A holder that is still being set up is waited for: it may be about to add the same.
+        """
+        rows = [offer_of(entry) for entry in entries]
+        socket = self.options.files.socket
+        patience = Patience(self._clock)
+        while True:
+            try:
+                answer = ask(socket, "offer", entries=rows, timeout_seconds=10)
+            except HolderGoneError as error:
+                if self._hold():
+                    return False
+                patience.spend(socket, error)
+                continue
+            if answer["state"] == "running" and not answer["missing"]:
+                self._unsaved.difference_update(row[0] for row in rows)
+                return True
+            if patience.is_over():
+                if answer["state"] != "running":
+                    # A program that only writes: it will let go, and then we take over.
+                    return True
+                raise StandbyRefusedError(
+                    "errors.standby_refused",
+                    task_ids=", ".join(answer["missing"]),
+                    path=str(self.options.files.database),
+                    pid=(self.holder() or {}).get("pid", "?"),
+                )
+            patience.wait()
+            if self._hold():
+                return False
+
+
+_runtimes: weakref.WeakSet[Runtime] = weakref.WeakSet()
+
+
+def _reset_in_child() -> None:
+    """In a forked child nothing is held and no thread lives; the parent's things are left alone."""
+    for runtime in list(_runtimes):
+        _leaked.append((runtime.holding, runtime._server))  # noqa: SLF001  our own
+        runtime._reset()  # noqa: SLF001
+
+
+def _stop_at_exit() -> None:
+    """Hand unstarted claims back and close the ledger, where a program ends without stop()."""
+    for runtime in list(_runtimes):
+        try:
+            runtime.leave()
+        except TaskSchedulerError:
+            continue
+
+
+os.register_at_fork(after_in_child=_reset_in_child)
+atexit.register(_stop_at_exit)

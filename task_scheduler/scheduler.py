@@ -1,0 +1,456 @@
+"""`TaskScheduler`: the facade, and the only wiring of the concrete parts.
+
+Responsible for: what users call. Turns tasks and rules into entries, sends changes to the runtime
+and reads the ledger's views; decides nothing about runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import tempfile
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from task_scheduler.bindings import Bindings
+from task_scheduler.clock import SystemClock
+from task_scheduler.config import Config
+from task_scheduler.config.amounts import parse_duration
+from task_scheduler.core.events import Event
+from task_scheduler.core.inbox import (
+    CancelRun,
+    PauseEntry,
+    RemoveEntries,
+    RequestRun,
+    ResumeEntry,
+)
+from task_scheduler.core.model import Entry
+from task_scheduler.errors import ConfigError, DefinitionError, ScheduleError
+from task_scheduler.holding import HoldingOptions
+from task_scheduler.i18n import set_language
+from task_scheduler.ledger_view import USER_RULE, LedgerView
+from task_scheduler.observe.log_listener import LogListener
+from task_scheduler.observe.logs import LOGGER_NAME, LogHandle, open_logs
+from task_scheduler.runtime import Runtime
+from task_scheduler.schedules.rule import ScheduleRule, ScheduleType, describe, to_plain
+from task_scheduler.state_files import StateFiles, temporary_files
+from task_scheduler.stores.sqlite import MEMORY, SqliteReader, SqliteStore
+from task_scheduler.tasks.function import FunctionTask
+from task_scheduler.tasks.registry import entry_of, warnings_of
+from task_scheduler.tasks.task import BaseTask
+
+__all__ = ["TaskScheduler"]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_Rules = ScheduleRule | Sequence[ScheduleRule] | None
+
+_log = logging.getLogger(LOGGER_NAME)
+
+
+class TaskScheduler:
+    """Run tasks on time and keep a durable ledger of every planned run.
+
+    `config` is the path of a configuration file, or its content as a mapping; without one
+    ``./scheduler_config.json`` is taken if it exists. Options win over it: any key of its section
+    `scheduler` (``max_workers=4``), ``storage=":memory:"`` or a path, or whole sections
+    (``tasks={"max_retries": 0}``). Raises ConfigError, which names everything that is wrong.
+
+    Making one starts nothing and writes nothing. A change returns once it is committed and synced.
+    """
+
+    def __init__(
+        self, config: str | os.PathLike[str] | Mapping[str, Any] | None = None, **options: Any
+    ) -> None:
+        self.config = Config.load(config, options=options)
+        settings = self.config.settings
+        set_language(settings.scheduler.language or _language_of_environment(os.environ))
+        self._clock = SystemClock()
+        self._bindings = Bindings()
+        is_memory = settings.storage.path == MEMORY
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        if is_memory:
+            self.files, self._folder = temporary_files()
+        else:
+            self.files = StateFiles(Path(settings.storage.path))
+        self._runtime = Runtime(
+            HoldingOptions(
+                files=self.files,
+                is_memory=is_memory,
+                workers=settings.scheduler.max_workers,
+                retention_days=settings.storage.retention_days,
+                retention_runs=settings.storage.retention_runs,
+                output_limit_bytes=settings.storage.output_limit,
+            ),
+            clock=self._clock,
+            bindings=self._bindings,
+            check_seconds=settings.scheduler.check_interval,
+        )
+        self._reader = SqliteReader(self.files.database, self._runtime.memory_store)
+        self.view = LedgerView(self._fetch)
+        self._logs: LogHandle | None = None
+        self._metrics: Any = None
+        self._resources: Any = None
+        self._runtime.listeners.append(LogListener(_log))
+        self.config.subscribe(self._apply_settings)
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop as `stop` does."""
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"<TaskScheduler {self.files.database} {self._runtime.state}>"
+
+    # -- tasks ----------------------------------------------------------------------------------
+
+    def add_task(
+        self,
+        task: BaseTask,
+        schedule_rule: _Rules = None,
+        *,
+        every: float | str | timedelta | None = None,
+        cron: str | None = None,
+        at: datetime | str | None = None,
+        timezone: str | None = None,
+    ) -> None:
+        """Add a task with its rule or rules, or change the one of the same id.
+
+        Instead of a rule: `every` (seconds, ``"5m"``, a timedelta), `cron` or `at`. Without any,
+        it runs only on request. A changed task keeps its history and its place in time; what will
+        probably fail is logged as a warning. Raises DefinitionError or ScheduleError for what
+        cannot be, and where a task of another kind has the id.
+        """
+        rules = _rules_of(schedule_rule, every=every, cron=cron, at=at, timezone=timezone)
+        self._add([(task, rules)])
+
+    def add_tasks(self, tasks: Iterable[tuple[BaseTask, _Rules]]) -> None:
+        """Add many tasks, each with its rule or rules, in one commit: all of them or none."""
+        pairs = []
+        for item in tasks:
+            pair: object = item
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise DefinitionError("runtime.not_a_pair", value=item)
+            pairs.append((item[0], _rules_of(item[1])))
+        self._add(pairs)
+
+    def task(
+        self,
+        task_id: str | None = None,
+        *,
+        name: str | None = None,
+        every: float | str | timedelta | None = None,
+        cron: str | None = None,
+        at: datetime | str | None = None,
+        timezone: str | None = None,
+        **options: Any,
+    ) -> Callable[[_Function], _Function]:
+        """Decorate a function to add it as a task; its id is its name unless given.
+
+        ``@scheduler.task(every="5m", max_retries=1)``; other keywords are those of FunctionTask.
+        """
+
+        def add(function: _Function) -> _Function:
+            made = FunctionTask(task_id or function.__name__, name, function, **options)
+            self.add_task(made, every=every, cron=cron, at=at, timezone=timezone)
+            return function
+
+        return add
+
+    def remove_task(self, task_id: str) -> None:
+        """Remove a task; its history stays. Raises TaskNotFoundError."""
+        self._runtime.execute(RemoveEntries(task_ids=[task_id]))
+        self._bindings.unbind(task_id)
+
+    def pause_task(self, task_id: str, reason: str | None = None) -> None:
+        """Plan nothing of a task until `resume_task`; what runs goes on."""
+        self._runtime.execute(PauseEntry(task_id=task_id, reason=reason))
+
+    def resume_task(self, task_id: str) -> None:
+        """Plan a task again; what fell into the pause is skipped, with that reason."""
+        self._runtime.execute(ResumeEntry(task_id=task_id))
+
+    def run_task(self, task_id: str, *, request_id: str | None = None) -> int:
+        """Run a task now, beside its schedule; return the run's id at once.
+
+        The same `request_id` is the same run, however often it is asked for. Where no scheduler
+        runs, the run waits in the ledger until one starts.
+        """
+        command = RequestRun(task_id=task_id, request_id=request_id or uuid.uuid4().hex)
+        run_id: int = self._runtime.execute(command)
+        return run_id
+
+    def cancel_run(self, run_id: int, reason: str | None = None) -> bool:
+        """End a run: one that waits at once, a program by TERM and KILL, a function by asking it.
+
+        Returns whether there was anything left to end; raises RunNotFoundError.
+        """
+        command = CancelRun(run_id=run_id)
+        if reason is not None:
+            command = CancelRun(run_id=run_id, reason=reason)
+        is_cancelled: bool = self._runtime.execute(command)
+        return is_cancelled
+
+    def get_task_status(self, task_id: str | None = None) -> dict[str, Any]:
+        """Return the status of one task, or of all, as plain JSON values.
+
+        Of all: ``total_tasks``, ``running_tasks``, ``tasks`` (by id) and ``scheduler``. Raises
+        TaskNotFoundError for an unknown id.
+        """
+        if task_id is not None:
+            return self.view.task(task_id)
+        return {
+            **self.view.counts(self._clock.now()),
+            "tasks": {row["task_id"]: row for row in self.view.tasks()},
+            "scheduler": self._scheduler_status(),
+        }
+
+    # -- start and stop -------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start planning and running, in threads of this process; return at once.
+
+        Where another process runs this ledger, wait as its standby and take over when it ends.
+        Raises StoreError where the ledger cannot be used, and StandbyRefusedError where the other
+        process lacks functions that were added here.
+        """
+        self._open_logs()
+        self.apply_declared()
+        self._runtime.on_request("stop", self._stop_on_request)
+        self._runtime.on_request("reload", self.reload)
+        self._start_monitoring()
+        self._runtime.start()
+        from task_scheduler.foreground import stop_on_terminate  # signals are not always ours
+
+        stop_on_terminate(self)
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Start nothing more and wait up to `timeout` seconds for what runs, then stop it.
+
+        Programs are killed then; functions are asked to end and left to the program. Without
+        `timeout`, the config's ``stop_timeout_seconds``. Does nothing on one that is not started.
+        """
+        self._runtime.stop(self.stop_seconds if timeout is None else timeout)
+        if self._logs is not None:
+            self._logs.close()
+            self._logs = None
+
+    @property
+    def stop_seconds(self) -> float:
+        """How long `stop` waits unless told otherwise."""
+        return float(self.config.settings.scheduler.stop_timeout_seconds)
+
+    def force_stop(self) -> None:
+        """Make a `stop` that waits end at once."""
+        self._runtime.force_stop()
+
+    def run_forever(self) -> int:
+        """Run in the foreground until SIGTERM or SIGINT, drain, and return the exit code.
+
+        A second signal stops at once; SIGHUP reads the configuration again.
+        """
+        from task_scheduler.foreground import run_forever
+
+        return run_forever(self)
+
+    def holder(self) -> dict[str, Any] | None:
+        """Say which process holds the ledger (``pid``, ``version``, ``state``); None: nobody."""
+        return self._runtime.holder()
+
+    def request_stop(self) -> bool:
+        """Ask the scheduler in another process to stop; False if none runs."""
+        holder = self.holder()
+        if holder is None or holder["state"] != "running":
+            return False
+        self._runtime.ask_holder("stop")
+        return True
+
+    def reload(self) -> dict[str, int]:
+        """Read the configuration file again and take up its declared tasks.
+
+        Raises ConfigError, with the last good configuration kept.
+        """
+        self.config.reload()
+        return self.apply_declared()
+
+    def apply_declared(self) -> dict[str, int]:
+        """Bring the ledger in line with the tasks that the configuration declares."""
+        declared = self.config.declared()
+        pairs = [(d.task, d.rules if d.is_enabled else ()) for d in declared]
+        ids = {d.task.task_id for d in declared}
+        if pairs:
+            self._add(pairs, origin="config")
+        rows = self.view.tasks(with_quantiles=False)
+        gone = [r["task_id"] for r in rows if r["origin"] == "config" and r["task_id"] not in ids]
+        if gone and self.config.path is not None:
+            self._runtime.execute(RemoveEntries(task_ids=gone))
+        return {"added": len(pairs), "removed": len(gone)}
+
+    def metrics(self) -> bytes:
+        """Return the metrics in Prometheus' text format; empty unless monitoring is on."""
+        return b"" if self._metrics is None else bytes(self._metrics.render())
+
+    def add_listener(self, listener: Callable[[Event], None]) -> None:
+        """Call `listener` with every event, in the engine's thread: it must be quick."""
+        self._runtime.listeners.append(listener)
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _add(
+        self,
+        pairs: Sequence[tuple[BaseTask, Sequence[ScheduleRule]]],
+        *,
+        origin: str = "api",
+    ) -> None:
+        """Bind the code first, since the engine asks its rules; undo that if it is refused."""
+        self._open_logs()
+        entries: list[Entry] = []
+        for task, rules in pairs:
+            entry = entry_of(
+                task,
+                [_plain(rule) for rule in rules],
+                self.config.policies,
+                has_user_rule=any(to_plain(rule) is None for rule in rules),
+                origin=origin,
+            )
+            entries.append(entry)
+            for warning in warnings_of(task):
+                _log.warning(warning)
+        before = [(e.task_id, self._bindings.snapshot(e.task_id)) for e in entries]
+        for entry, (task, rules) in zip(entries, pairs, strict=True):
+            self._bindings.bind(entry, task, rules)
+        try:
+            self._runtime.add(entries)
+        except BaseException:
+            for task_id, bound in before:
+                self._bindings.restore(task_id, bound)
+            raise
+
+    def _fetch(self, name: str, **parameters: Any) -> Any:
+        """Read the ledger; one that does not exist yet is empty."""
+        if self._runtime.memory_store is None and not self.files.database.exists():
+            empty = SqliteStore(MEMORY)
+            with contextlib.closing(empty):
+                return empty.fetch(name, **parameters)
+        return self._reader.fetch(name, **parameters)
+
+    def _scheduler_status(self) -> dict[str, Any]:
+        status: dict[str, Any] = {
+            "state": self._runtime.state,
+            "pid": os.getpid(),
+            "path": str(self.files.database),
+            "store_error": self._runtime.store_error,
+        }
+        if self._resources is not None:
+            status["resources"] = self._resources.sample()
+        return status
+
+    def _open_logs(self) -> None:
+        if self._logs is not None:
+            return
+        settings = self.config.settings
+        self._logs = open_logs(
+            folder=Path(settings.logging.log_dir),
+            file_name=settings.logging.log_file,
+            level=settings.scheduler.log_level,
+            max_bytes=settings.logging.max_log_size,
+            backup_count=settings.logging.backup_count,
+            format=settings.logging.format,
+            console=settings.logging.console,
+        )
+
+    def _apply_settings(self, settings: Any) -> None:
+        """Take up what may change while it runs: level and language; the rest at the next start."""
+        if self._logs is not None:
+            self._logs.set_level(settings.scheduler.log_level)
+        set_language(settings.scheduler.language or _language_of_environment(os.environ))
+
+    def _start_monitoring(self) -> None:
+        if not self.config.settings.scheduler.enable_monitoring or self._metrics is not None:
+            return
+        from task_scheduler.observe.metrics import Metrics
+        from task_scheduler.observe.resources import ResourceSampler
+
+        self._metrics = Metrics()
+        self._resources = ResourceSampler(self._clock)
+        self.add_listener(self._metrics)
+
+    def _stop_on_request(self) -> bool:
+        from task_scheduler.foreground import stop_in_background
+
+        stop_in_background(self)
+        return True
+
+
+def _rules_of(
+    given: _Rules,
+    *,
+    every: float | str | timedelta | None = None,
+    cron: str | None = None,
+    at: datetime | str | None = None,
+    timezone: str | None = None,
+) -> tuple[ScheduleRule, ...]:
+    """Return the rules that a user asked for in any of the forms."""
+    keywords = {"every": every, "cron": cron, "at": at, "timezone": timezone}
+    named = [name for name, value in keywords.items() if value is not None]
+    if given is not None:
+        if named:
+            raise ScheduleError("runtime.rule_and_keyword", names=", ".join(named))
+        rules: object = (given,) if isinstance(given, ScheduleRule) else given
+        if not isinstance(rules, list | tuple):
+            raise ScheduleError("runtime.no_rule", value=given)
+        for rule in rules:
+            if not isinstance(rule, ScheduleRule):
+                raise ScheduleError("runtime.no_rule", value=rule)
+        return tuple(rules)
+    found = []
+    if every is not None:
+        seconds = _seconds_of(every)
+        found.append(ScheduleRule(ScheduleType.INTERVAL, seconds=seconds, timezone=timezone))
+    if cron is not None:
+        found.append(ScheduleRule(ScheduleType.CRON, cron=cron, timezone=timezone))
+    if at is not None:
+        moment = _moment_of(at)
+        found.append(ScheduleRule(ScheduleType.ONCE, run_at=moment, timezone=timezone))
+    return tuple(found)
+
+
+def _seconds_of(every: object) -> float:
+    if isinstance(every, timedelta):
+        return every.total_seconds()
+    try:
+        return parse_duration(every)
+    except ConfigError:
+        raise ScheduleError("runtime.bad_every", value=every) from None
+
+
+def _moment_of(at: object) -> datetime:
+    if isinstance(at, datetime):
+        return at
+    try:
+        return datetime.fromisoformat(str(at))
+    except ValueError:
+        raise ScheduleError("runtime.bad_at", value=at) from None
+
+
+def _plain(rule: ScheduleRule) -> dict[str, Any]:
+    plain = to_plain(rule)
+    if plain is not None:
+        return plain
+    # Its code cannot be stored: what is shown is kept, and tells a changed rule from the same.
+    return {"type": USER_RULE, "class": type(rule).__qualname__, "description": describe(rule)}
+
+
+def _language_of_environment(environ: Mapping[str, str]) -> str:
+    """Return the locale of messages, as POSIX orders the variables."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if environ.get(name):
+            return environ[name]
+    return "en"
