@@ -113,11 +113,13 @@ class Config:
     def reload(self) -> None:
         """Read the same source again, with the same environment and options.
 
-        Changes made through `config` are gone then. Raises ConfigError if it is wrong now, and
-        keeps what it had.
+        Changes made through `config` are gone then. Raises ConfigError if it is wrong now, or
+        declares a task that cannot be made, and keeps what it had.
         """
         with self._lock:
-            self._adopt(*self._read())
+            merged, settings = self._read()
+            self._declared(merged, settings)
+            self._adopt(merged, settings)
 
     def declared(self) -> list[Declared]:
         """Return the declared tasks; their functions are imported now.
@@ -126,17 +128,7 @@ class Config:
         """
         with self._lock:
             merged, settings = self._merged, self._settings
-        folders = Folders(self.folder, settings.logging.log_dir)
-        found: list[Declared] = []
-        problems: list[Problem] = []
-        for task_id, entry in settings.entries.items():
-            try:
-                found.append(entry.declare(task_id, folders))
-            except EntryError as error:
-                problems.append(entry_problem(merged, task_id, error))
-        if problems:
-            raise error_of(problems, source=self._name())
-        return found
+        return self._declared(merged, settings)
 
     def plain(self) -> Mapping[str, Any]:
         """Return the values behind `config`; they are not to be changed."""
@@ -174,6 +166,19 @@ class Config:
                 holder = holder[part]
             del holder[path[-1]]
             self._change(base, {})
+
+    def _declared(self, merged: Merged, settings: Settings) -> list[Declared]:
+        folders = Folders(self.folder, settings.logging.log_dir)
+        found: list[Declared] = []
+        problems: list[Problem] = []
+        for task_id, entry in settings.entries.items():
+            try:
+                found.append(entry.declare(task_id, folders))
+            except EntryError as error:
+                problems.append(entry_problem(merged, task_id, error))
+        if problems:
+            raise error_of(problems, source=self._name())
+        return found
 
     def _change(self, base: dict[str, dict[str, Any]], given: Mapping[str, Any]) -> None:
         label = translate("config.live")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, TypeAdapter, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, WithJsonSchema
 from pydantic.annotated_handlers import GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError
 
@@ -26,6 +26,7 @@ from task_scheduler.errors import ScheduleError, TaskSchedulerError
 from task_scheduler.schedules.rule import ScheduleRule, from_plain
 from task_scheduler.tasks.command import CommandTask
 from task_scheduler.tasks.function import FunctionTask
+from task_scheduler.tasks.json_values import is_json
 from task_scheduler.tasks.log_cleanup import LogCleanupTask
 from task_scheduler.tasks.script import ScriptTask
 from task_scheduler.tasks.task import BaseTask, check_name, check_task_id
@@ -94,7 +95,8 @@ def _as_list(value: Any) -> Any:
 
 
 def _argument(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    # is_json: neither NaN nor half a character reaches a program.
+    if isinstance(value, bool) or not (isinstance(value, str | int | float) and is_json(value)):
         raise PydanticCustomError("config.must_be_argument", "no argument")
     return value
 
@@ -102,6 +104,12 @@ def _argument(value: Any) -> Any:
 def _function_reference(value: Any) -> Any:
     if not isinstance(value, str) or _REFERENCE.fullmatch(value) is None:
         raise PydanticCustomError("config.must_be_function", "no reference")
+    return value
+
+
+def _plain_json(value: Any) -> Any:
+    if not is_json(value):
+        raise PydanticCustomError("config.must_be_json", "no JSON")
     return value
 
 
@@ -136,9 +144,9 @@ class EntryConfig(PolicyKeys):
     every: Annotated[Annotated[float, Field(gt=0, le=_LONGEST)], Seconds] | None = None
     cron: Text | None = None
     at: Text | None = None
-    schedule: Annotated[
-        list[RuleConfig], Field(min_length=1), BeforeValidator(_as_list), _OneOrMore()
-    ] = Field(default_factory=list, validate_default=False)
+    schedule: Annotated[list[RuleConfig], BeforeValidator(_as_list), _OneOrMore()] = Field(
+        default_factory=list, validate_default=False
+    )
     timezone: Text | None = None
     start_at: Text | None = None
 
@@ -193,8 +201,9 @@ class EntryConfig(PolicyKeys):
         return tuple(make() for make in self._rule_makers())
 
     def times(self) -> tuple[str, ...]:
-        """Return the keys that say when."""
-        return tuple(key for key in TIMES if getattr(self, key))
+        """Return the keys that say when; an empty `schedule` says that only a request runs it."""
+        given = self.model_fields_set
+        return tuple(key for key in TIMES if key in given and getattr(self, key) is not None)
 
     def policy_options(self) -> dict[str, Any]:
         """Return the policies that the entry gives itself."""
@@ -202,7 +211,7 @@ class EntryConfig(PolicyKeys):
         return {name: getattr(self, name) for name in names}
 
     def _rule_makers(self) -> list[Callable[[], ScheduleRule]]:
-        if self.schedule:
+        if "schedule" in self.model_fields_set:
             return [functools.partial(self._rule, index) for index in range(len(self.schedule))]
         return [self._only_rule]
 
@@ -305,8 +314,8 @@ class FunctionEntry(EntryConfig):
         BeforeValidator(_function_reference),
         WithJsonSchema({"type": "string", "pattern": r"^[^:\s]+:[^:\s]+$"}),
     ]
-    args: list[Any] = Field(default_factory=list)
-    kwargs: dict[str, Any] = Field(default_factory=dict)
+    args: Annotated[list[Any], AfterValidator(_plain_json)] = Field(default_factory=list)
+    kwargs: Annotated[dict[str, Any], AfterValidator(_plain_json)] = Field(default_factory=dict)
 
     def _check_task(self, task_id: str, folders: Folders) -> None:
         """Leave it at what the model checked: more would run code of the user."""

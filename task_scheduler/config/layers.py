@@ -6,6 +6,7 @@ the other. Whether a value is right is decided in `checks`.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ PREFIX = "TASK_SCHEDULER__"
 
 _SECTION_NAMES = (*SECTIONS, "entries")
 _SCHEMA_KEY = "$schema"
+_WIDEST = 1000
+"""Bits of an integer; a float holds some 1,024."""
 _LAST = 2
 """How many keys deep layers are laid over each other: an entry or a value is replaced whole."""
 
@@ -164,6 +167,9 @@ def plain_copy(value: Any) -> Any:
         return [plain_copy(item) for item in value]
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    if isinstance(value, int) and value.bit_length() > _WIDEST:
+        # No setting is so large, and neither pydantic nor Python can show it to refuse it.
+        return math.inf if value > 0 else -math.inf
     return value.isoformat() if isinstance(value, datetime) else value
 
 

@@ -86,7 +86,8 @@ def shown(value: Any) -> str:
     try:
         text = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
-        text = object.__repr__(value) if isinstance(value, dict | list | tuple) else repr(value)
+        # Of another program's objects only the type: what they say of themselves may fail too.
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."
 
 

@@ -97,6 +97,7 @@ def test_a_log_cleanup_cleans_the_log_folder_of_the_file(load: Load, tmp_path: P
                 }
             ],
         ),
+        ({"schedule": []}, []),
         ({"cron": "0 3 * * *"}, [{"type": "cron", "cron": "0 3 * * *"}]),
         (
             {"at": "2030-01-01T06:00", "timezone": "Asia/Tokyo"},
@@ -146,7 +147,6 @@ def test_a_reference_in_an_entry_is_replaced(load: Load) -> None:
         ({"every": 5, "timezone": "Asia/Tokio"}, "timezone", "Asia/Tokio"),
         ({"every": 5, "start_at": "x"}, "start_at", "ISO 8601"),
         ({"cron": "@daily", "start_at": "2030-01-01"}, "cron", "start_at"),
-        ({"schedule": []}, "schedule", "empty"),
         ({"schedule": {"type": "cron"}}, "schedule", "cron"),
         ({"schedule": {"type": "interval", "second": 5}}, "schedule.second", "'seconds'"),
         ({"schedule": [{"type": "interval", "seconds": "5"}]}, "schedule[0].seconds", "number"),

@@ -151,7 +151,10 @@ def test_reload_keeps_environment_and_options(load: Load, tmp_path: Path) -> Non
     assert (config.settings.logging.console, config.settings.logging.backup_count) == (False, 1)
 
 
-@pytest.mark.parametrize("text", ["{", '{"x": 1}', None])
+UNRESOLVED = '{"entries": {"x": {"type": "function", "function": "no_module_x:f", "every": 5}}}'
+
+
+@pytest.mark.parametrize("text", ["{", '{"x": 1}', UNRESOLVED, None])
 def test_a_reload_that_fails_keeps_the_last_good_one(
     text: str | None, config: Config, tmp_path: Path
 ) -> None:

@@ -95,7 +95,7 @@ def test_what_the_models_take_the_schema_takes(value: dict[str, Any], load: Load
         {"entries": {"x": {**COMMAND, "every": 5, "cron": "@daily"}}},
         {"entries": {"x": {**COMMAND, "every": 0}}},
         {"entries": {"x": {**COMMAND, "every": 5, "script_path": "x"}}},
-        {"entries": {"x": {**COMMAND, "schedule": []}}},
+        {"entries": {"x": {**COMMAND, "schedule": {}}}},
         {"entries": {"x": {"type": "function", "function": "abc", "every": 5}}},
     ],
     ids=repr,
