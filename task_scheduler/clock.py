@@ -7,8 +7,6 @@ boot. Everything else takes moments as arguments; a test keeps it so.
 from __future__ import annotations
 
 import time
-import uuid
-from pathlib import Path
 
 __all__ = ["SystemClock", "read_boot_id"]
 
@@ -34,6 +32,10 @@ def read_boot_id() -> str:
     Where the system gives none, a new id each time: every claim of an earlier process then counts
     as started, which is the careful answer.
     """
+    # Imported here: a supervisor reads the clock and must stay small.
+    import uuid
+    from pathlib import Path
+
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:

@@ -1,0 +1,495 @@
+"""`ProcessExecutor`: scripts, commands and isolated functions, each under a supervisor of its own.
+
+Responsible for: orders to the launcher, the doorbell, one completion for each launch, cancelling,
+and finding out after a restart what became of an attempt. It waits for nothing: while no attempt
+lives nothing wakes up here.
+
+Does not know how a process is started or ended: that is `supervision`, whose files it reads.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from task_scheduler.core.model import SECOND, Claim, Completion, LaunchSpec, Outcome
+from task_scheduler.core.ports import Clock
+from task_scheduler.core.recovery import Verdict
+from task_scheduler.errors import SupervisionError
+from task_scheduler.i18n import translate
+from task_scheduler.supervision import attempt_folder
+from task_scheduler.supervision.attempt_folder import State
+from task_scheduler.supervision.doorbell import Doorbell
+from task_scheduler.supervision.launcher_client import LauncherClient
+from task_scheduler.supervision.orders import FOLDER_VARIABLE, Order
+from task_scheduler.supervision.signals import CANCEL, KILL, signal_supervisor
+from task_scheduler.supervision.survivors import are_killed
+
+__all__ = ["ProcessExecutor"]
+
+_LOOK_SECONDS = 5.0
+"""How often living attempts are looked at: a bell can be lost, a supervisor can be killed."""
+_PATIENCE = 30 * SECOND
+"""After so long without a permit an order is sent again."""
+_MAX_ORDERS = 3
+_NOT_INHERITED = frozenset(
+    {"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}
+)
+"""What the service manager tells the scheduler alone."""
+
+
+@dataclass(slots=True)
+class _Flight:
+    """An attempt whose end was not reported yet."""
+
+    claim: Claim
+    since: int
+    """Moment of the last order, on the boot clock."""
+    is_adopted: bool = False
+    """Whether an earlier process launched it."""
+    order: Order | None = None
+    """None while it is prepared, and for an adopted one."""
+    orders: int = 0
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether its files tell anything yet."""
+        return self.order is not None or self.is_adopted
+
+
+class ProcessExecutor:
+    """Start programs under supervision and report each end exactly once."""
+
+    def __init__(
+        self,
+        *,
+        runs: Path,
+        bell: Path,
+        clock: Clock,
+        report: Callable[[Completion], None],
+        release: Callable[[], None],
+        output_limit_bytes: int,
+    ) -> None:
+        self._runs = runs.absolute()
+        self._bell_path = bell.absolute()
+        self._clock = clock
+        self._report = report
+        self._release = release
+        self._output_limit_bytes = output_limit_bytes
+        self._launcher = LauncherClient()
+        self._flights: dict[str, _Flight] = {}
+        self._guard = threading.Lock()
+        self._bell: Doorbell | None = None
+        self._listener: threading.Thread | None = None
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+        self._must_look = False
+        self._is_closed = False
+        self._owner = os.getpid()
+
+    def start(self) -> None:
+        """Bind the doorbell, in the place of one that a dead scheduler left, and listen to it.
+
+        Nothing happens the second time. Raises SupervisionError where the bell cannot be bound.
+        """
+        with self._guard:
+            if self._is_closed or self._owner != os.getpid():
+                raise SupervisionError("supervision.closed")
+            if self._listener is not None:
+                return
+            try:
+                self._runs.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._bell = Doorbell(os.fsencode(self._bell_path))
+            except OSError as error:
+                raise SupervisionError(
+                    "supervision.no_bell", path=str(self._bell_path), reason=error.strerror or error
+                ) from error
+            self._listener = threading.Thread(
+                target=self._listen, name="task-scheduler-supervision", daemon=True
+            )
+            self._listener.start()
+
+    def launch(self, claim: Claim, spec: LaunchSpec) -> None:
+        """Have an attempt started; whatever goes wrong becomes its completion.
+
+        Returns at once. The seat is given back, and the end reported, when the attempt is over.
+        """
+        name = _name_of(claim)
+        flight = _Flight(claim, self._clock.boottime())
+        with self._guard:
+            self._flights[name] = flight
+        try:
+            self.start()
+            (self._runs / name).mkdir(mode=0o700, exist_ok=True)
+            flight.order = self._order(name, spec)
+            flight.orders = 1
+            self._send(flight.order)
+        except Exception as error:  # fence: attempt
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            self._give_up(name, translate("supervision.not_started", reason=reason))
+
+    def cancel(self, claim: Claim, reason: str) -> bool:
+        """Ask an attempt to end: `cancelled` once its tree is gone. False if it is unknown here."""
+        name = _name_of(claim)
+        with self._guard:
+            is_known = name in self._flights
+        if is_known:
+            self._stop(name, reason, CANCEL)
+        return is_known
+
+    def cancel_all(self, reason: str) -> None:
+        """Ask every attempt to end."""
+        for name in self._names():
+            self._stop(name, reason, CANCEL)
+
+    def kill_all(self) -> None:
+        """End every attempt at once, without a grace."""
+        for name in self._names():
+            self._stop(name, translate("supervision.killed_at_stop"), KILL)
+
+    def running_count(self) -> int:
+        """Return how many attempts were not reported yet."""
+        with self._guard:
+            return len(self._flights)
+
+    def output_path(self, claim: Claim) -> Path:
+        """Return the file that holds what an attempt wrote, or will write."""
+        return Path(self._runs, _name_of(claim), "output")
+
+    def inspect(self, claim: Claim, *, is_same_boot: bool) -> tuple[str, Completion | None]:
+        """Find out what became of an attempt of an earlier process.
+
+        Returns a verdict of `core.recovery.Verdict` and, of one that ended or was lost, its
+        completion. One that was not started can never start afterwards; of one that was lost
+        nothing is left.
+        """
+        folder = self._folder(_name_of(claim))
+        if not is_same_boot:
+            record = attempt_folder.read_exit_record(folder)
+            if record is not None:
+                return Verdict.ENDED, self._completion(claim, record)
+            # Permits are not synced: that there is none proves nothing after a power cut.
+            return Verdict.LOST, self._lost(claim, translate("supervision.lost_boot"))
+        try:
+            (self._runs / _name_of(claim)).mkdir(mode=0o700, parents=True, exist_ok=True)
+            state, record = attempt_folder.examine(folder, bury=True)
+        except OSError:
+            # A full disk, say: nothing can be proved for now, so it counts as alive until it can.
+            return Verdict.ALIVE, None
+        if state == State.UNSTARTED:
+            return Verdict.NOT_STARTED, None
+        if record is not None:
+            return Verdict.ENDED, self._completion(claim, record)
+        if state == State.DEAD and are_killed(folder):
+            return Verdict.LOST, self._lost(claim, translate("supervision.lost"))
+        return Verdict.ALIVE, None
+
+    def adopt(self, claim: Claim) -> None:
+        """Watch a living attempt of an earlier process: its end is reported like any other."""
+        with self._guard:
+            self._flights[_name_of(claim)] = _Flight(claim, self._clock.boottime(), is_adopted=True)
+            self._must_look = True
+        self.start()
+        self._wake()
+
+    def forget(self, claims: Sequence[Claim]) -> None:
+        """Delete the files of attempts whose ends are durable, all but their outputs."""
+        for claim in claims:
+            try:
+                attempt_folder.forget(self._folder(_name_of(claim)))
+            except OSError:
+                # What stays behind is small, and goes with its run.
+                continue
+
+    def prune(self, run_ids: Iterable[int]) -> None:
+        """Delete all that is left of runs that the ledger no longer holds."""
+        gone = {str(run_id) for run_id in run_ids}
+        try:
+            folders = list(self._runs.iterdir()) if gone else []
+        except FileNotFoundError:
+            return
+        for folder in folders:
+            if folder.name.partition("-")[0] in gone:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Stop listening. The launcher ends; living attempts go on and record their ends."""
+        with self._guard:
+            is_first = not self._is_closed
+            self._is_closed = True
+            listener = self._listener
+        if not is_first:
+            return
+        is_ours = self._owner == os.getpid()
+        if is_ours and listener not in (None, threading.current_thread()):
+            self._wake()
+            assert listener is not None
+            listener.join()
+        self._launcher.close()
+        if self._bell is not None:
+            self._bell.close(remove=is_ours)
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    # Orders
+
+    def _order(self, name: str, spec: LaunchSpec) -> Order:
+        folder = self._folder(name)
+        inherited = {key: value for key, value in os.environ.items() if key not in _NOT_INHERITED}
+        env = {os.fsencode(k): os.fsencode(v) for k, v in {**inherited, **spec.env}.items()}
+        env[FOLDER_VARIABLE.encode("ascii")] = folder
+        return Order(
+            folder=folder,
+            argv=[os.fsencode(item) for item in spec.argv],
+            working_dir=os.fsencode(spec.working_dir),
+            env=env,
+            timeout_seconds=spec.timeout_seconds,
+            kill_grace_seconds=spec.kill_grace_seconds,
+            output_limit_bytes=self._output_limit_bytes,
+            bell=os.fsencode(self._bell_path),
+            texts=_texts(spec, self._output_limit_bytes),
+        )
+
+    def _send(self, order: Order) -> None:
+        try:
+            is_new = self._launcher.send(order)
+        except OSError:
+            # It died with this order or before it: the permit makes a second order harmless.
+            is_new = self._launcher.send(order)
+        if is_new:
+            # The listener has a new socket to watch.
+            self._wake()
+        elif self.running_count() == 1:
+            # It sleeps without a limit while nothing lives.
+            self._wake()
+
+    def _send_again(self, name: str, flight: _Flight) -> None:
+        """Repeat the order of an attempt that nobody started, but not for ever."""
+        if flight.order is None or flight.orders >= _MAX_ORDERS:
+            self._give_up(name, translate("supervision.launcher_gone", count=flight.orders))
+            return
+        flight.orders += 1
+        flight.since = self._clock.boottime()
+        try:
+            self._send(flight.order)
+        except (OSError, SupervisionError) as error:
+            self._give_up(name, translate("supervision.not_started", reason=error))
+
+    def _give_up(self, name: str, sentence: str) -> None:
+        """Report an attempt that could not be started, unless it was started after all."""
+        folder = self._folder(name)
+        try:
+            state, _ = attempt_folder.examine(folder, bury=True)
+        except OSError:
+            # Without a folder that can be written no supervisor can start anything either.
+            state = State.UNSTARTED
+        with self._guard:
+            flight = self._flights.get(name)
+        if flight is None:
+            return
+        if state == State.UNSTARTED or not (self._runs / name).is_dir():
+            self._settle(name, self._ended(flight.claim, Outcome.FAILED, sentence))
+        else:
+            self._look_soon()
+
+    def _stop(self, name: str, reason: str, number: int) -> None:
+        folder = self._folder(name)
+        with self._guard:
+            flight = self._flights.get(name)
+        try:
+            if flight is not None and not flight.is_prepared:
+                # Its supervisor will find the reason before it starts the task.
+                (self._runs / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+            attempt_folder.write_cancel_reason(folder, reason)
+            signal_supervisor(folder, number)
+        except OSError:
+            # It is just ending, or its folder is gone: the next look finds out.
+            self._look_soon()
+
+    # Ends
+
+    def _listen(self) -> None:
+        """Wait for the bell, the launcher, or the time to look; until closed."""
+        next_look = self._clock.boottime()
+        while not self._is_closed:
+            names, launcher_died = self._wait(next_look)
+            for name, status in names:
+                self._examine(name, status)
+            now = self._clock.boottime()
+            with self._guard:
+                is_due = self._must_look or launcher_died or now >= next_look
+                self._must_look = False
+            if is_due:
+                for name in self._names():
+                    self._examine(name, None, is_orphaned=launcher_died)
+                next_look = now + round(_LOOK_SECONDS * SECOND)
+
+    def _wait(self, next_look: int) -> tuple[list[tuple[str, int | None]], bool]:
+        """Return the attempts of which there is news, and whether the launcher died."""
+        bell, launcher = self._bell, self._launcher.fileno()
+        assert bell is not None
+        poll = select.poll()
+        for descriptor in (self._wake_read, bell.fileno(), launcher):
+            if descriptor >= 0:
+                poll.register(descriptor, select.POLLIN)
+        wait = None
+        if self.running_count():
+            wait = max(0, next_look - self._clock.boottime()) / 1_000
+        news: list[tuple[str, int | None]] = []
+        launcher_died = False
+        for descriptor, _ in poll.poll(wait):
+            if descriptor == self._wake_read:
+                os.read(self._wake_read, 4_096)
+            elif descriptor == launcher:
+                received = self._launcher.receive()
+                launcher_died = received is None
+                news += received or []
+            else:
+                news += [(name, None) for name in bell.rung()]
+        return news, launcher_died
+
+    def _examine(self, name: str, status: int | None, *, is_orphaned: bool = False) -> None:
+        """Look at the files of one attempt and report its end if it has come.
+
+        `status` is how its supervisor ended, if that is known; with `is_orphaned` the launcher that
+        had its order is gone.
+        """
+        with self._guard:
+            flight = self._flights.get(name)
+        if flight is None or not flight.is_prepared:
+            return
+        folder = self._folder(name)
+        try:
+            state, record = attempt_folder.examine(folder)
+            if record is not None:
+                self._settle(name, self._completion(flight.claim, record))
+            elif state == State.DEAD and are_killed(folder):
+                lost = translate("supervision.lost")
+                self._settle(name, self._lost(flight.claim, lost))
+            elif state == State.UNSTARTED:
+                self._take_unstarted(name, flight, status, is_orphaned=is_orphaned)
+        except OSError:
+            # A full disk or no descriptors: the next look is in a few seconds.
+            return
+
+    def _take_unstarted(
+        self, name: str, flight: _Flight, status: int | None, *, is_orphaned: bool
+    ) -> None:
+        if status is not None and status > 0:
+            reason = os.strerror(status)
+            self._give_up(name, translate("supervision.not_started", reason=reason))
+        elif (
+            status is not None
+            or is_orphaned
+            or not flight.orders
+            or self._clock.boottime() - flight.since > _PATIENCE
+        ):
+            self._send_again(name, flight)
+
+    def _settle(self, name: str, completion: Completion) -> None:
+        """Report an end and give its seat back, once."""
+        with self._guard:
+            if self._flights.pop(name, None) is None:
+                return
+        try:
+            self._report(completion)
+        finally:
+            self._release()
+
+    def _completion(self, claim: Claim, record: dict[str, object]) -> Completion:
+        """Return what a sound exit record says."""
+        code, number, error = record["exit_code"], record["signal"], record["error"]
+        started_at, ended_at = record["started_at"], record["ended_at"]
+        assert isinstance(started_at, int)
+        assert isinstance(ended_at, int)
+        return Completion(
+            run_id=claim.run_id,
+            task_id=claim.task_id,
+            attempt=claim.attempt,
+            token=claim.token,
+            outcome=Outcome(str(record["outcome"])),
+            started_at=started_at,
+            ended_at=ended_at,
+            error=None if error is None else str(error),
+            exit_code=code
+            if isinstance(code, int)
+            else -number
+            if isinstance(number, int)
+            else None,
+            output_path=str(self.output_path(claim)),
+        )
+
+    def _lost(self, claim: Claim, sentence: str) -> Completion:
+        return self._ended(claim, Outcome.LOST, sentence)
+
+    def _ended(self, claim: Claim, outcome: Outcome, sentence: str) -> Completion:
+        now = self._clock.now()
+        path = self.output_path(claim)
+        try:
+            # The permit is as old as the start; only of a lost attempt is there no better witness.
+            started_at = path.stat().st_ctime_ns // 1_000 if outcome is Outcome.LOST else now
+        except OSError:
+            started_at = now
+        return Completion(
+            run_id=claim.run_id,
+            task_id=claim.task_id,
+            attempt=claim.attempt,
+            token=claim.token,
+            outcome=outcome,
+            started_at=min(started_at, now),
+            ended_at=now,
+            error=sentence,
+            output_path=str(path) if path.exists() else None,
+        )
+
+    def _look_soon(self) -> None:
+        with self._guard:
+            self._must_look = True
+        self._wake()
+
+    def _wake(self) -> None:
+        try:
+            os.write(self._wake_write, b"\0")
+        except BlockingIOError:
+            return
+
+    def _names(self) -> list[str]:
+        with self._guard:
+            return list(self._flights)
+
+    def _folder(self, name: str) -> bytes:
+        return os.fsencode(self._runs / name)
+
+
+def _name_of(claim: Claim) -> str:
+    """Return the name of an attempt's folder; the token makes it one that no other attempt has."""
+    return f"{claim.run_id}-{claim.token}"
+
+
+def _texts(spec: LaunchSpec, limit: int) -> dict[str, str]:
+    """Return the sentences of an order; what the supervisor alone knows stays as ``{name}``."""
+    program = spec.argv[0]
+    reason = "{reason}"
+    return {
+        "cancelled": translate("tasks.was_cancelled"),
+        "timed_out": translate("tasks.timed_out", seconds=spec.timeout_seconds or 0),
+        "exit_code": translate("tasks.exit_code", code="{code}"),
+        "killed_by": translate("tasks.killed_by", signal="{signal}"),
+        "no_folder": translate("tasks.no_working_dir", path=spec.working_dir),
+        "no_program": translate("tasks.no_program", program=program),
+        "no_interpreter": translate(
+            "supervision.no_interpreter", program=program, interpreter="{interpreter}"
+        ),
+        "not_allowed": translate("supervision.not_allowed", program=program),
+        "no_format": translate("supervision.no_format", program=program),
+        "too_long": translate("supervision.too_long", program=program),
+        "not_started": translate("tasks.not_started", program=program, reason=reason),
+        "truncated": translate("supervision.truncated", limit=limit),
+        "internal": translate("supervision.internal", reason=reason),
+    }

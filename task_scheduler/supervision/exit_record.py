@@ -1,0 +1,72 @@
+"""The exit record of an attempt, and the bell that tells of it.
+
+Responsible for: writing the record whole or not at all, also on a disk that has become full, and
+for ringing. The record is the fact; the bell only says that somebody may look.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+
+from task_scheduler.supervision.attempt_folder import CREATE, path_in
+
+__all__ = ["ExitRecord", "address_of", "ring"]
+
+_RESERVED_BYTES = 8_192
+"""More than any record: the longest field is the last line of the output."""
+_LONGEST_ADDRESS = 100
+"""Bytes that the path of a Unix socket may have on every system."""
+_RING_SECONDS = 1.0
+
+
+class ExitRecord:
+    """A record whose place on the disk is reserved before its attempt starts."""
+
+    __slots__ = ("_descriptor", "_folder")
+
+    def __init__(self, folder: bytes) -> None:
+        self._folder = folder
+        self._descriptor = os.open(path_in(folder, "exit.tmp"), os.O_RDWR | CREATE, 0o600)
+        try:
+            os.posix_fallocate(self._descriptor, 0, _RESERVED_BYTES)
+        except (AttributeError, OSError):
+            # Not every file system can; then a full disk at the end makes the attempt `lost`.
+            return
+
+    def write(self, fields: dict[str, object]) -> None:
+        """Write the record under its final name; raises OSError where that cannot be."""
+        content = json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace")
+        os.pwrite(self._descriptor, content, 0)
+        os.ftruncate(self._descriptor, len(content))
+        os.rename(path_in(self._folder, "exit.tmp"), path_in(self._folder, "exit.json"))
+
+
+def ring(bell: bytes, name: bytes) -> None:
+    """Tell the scheduler, if there is one, that the attempt in folder `name` has ended."""
+    folder = -1
+    try:
+        folder, address = address_of(bell)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            # Its queue is short; a scheduler that is alive empties it at once.
+            sender.settimeout(_RING_SECONDS)
+            sender.sendto(name, address)
+    except OSError:
+        # Nobody listens: the next scheduler finds the record.
+        return
+    finally:
+        if folder >= 0:
+            os.close(folder)
+
+
+def address_of(path: bytes) -> tuple[int, bytes]:
+    """Return an address of a socket, and the descriptor to close after its use (-1: none).
+
+    A path that is too long for an address is reached through its folder's descriptor, which only
+    Linux can; elsewhere it stays as it is, and the system refuses it.
+    """
+    if len(path) <= _LONGEST_ADDRESS or not os.path.isdir("/proc/self/fd"):
+        return -1, path
+    folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    return folder, b"/proc/self/fd/%d/%s" % (folder, os.path.basename(path))

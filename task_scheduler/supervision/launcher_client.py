@@ -1,0 +1,138 @@
+"""The scheduler's end of the launcher: starts it when it is needed, sends orders, hears of ends.
+
+Responsible for: the launcher process and its socket. Runs in the scheduler, unlike its neighbours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+
+from task_scheduler.errors import SupervisionError
+from task_scheduler.supervision import __main__ as program
+from task_scheduler.supervision.orders import MessageStream, Order
+
+__all__ = ["LauncherClient"]
+
+_SEND_SECONDS = 10.0
+"""A launcher that takes no order for so long is given up; another one takes its place."""
+_END_SECONDS = 2.0
+_CHUNK_BYTES = 65_536
+
+
+class LauncherClient:
+    """One launcher at a time."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._channel: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._messages = MessageStream()
+        self._owner = os.getpid()
+
+    @property
+    def pid(self) -> int | None:
+        """The launcher's process; None while there is none."""
+        return None if self._process is None else self._process.pid
+
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable when there is news; -1 without a launcher."""
+        channel = self._channel
+        return -1 if channel is None else channel.fileno()
+
+    def send(self, order: Order) -> bool:
+        """Send an order; return whether a launcher was started for it.
+
+        Raises OSError where the launcher cannot be started or does not take it: the order may then
+        have been carried out all the same. Raises SupervisionError where there is no Python.
+        """
+        message = order.encode()
+        with self._guard:
+            is_new = self._channel is None
+            channel = self._channel or self._start()
+            try:
+                channel.sendall(message)
+            except OSError:
+                # Half a message may be in it.
+                self._let_go()
+                raise
+            return is_new
+
+    def receive(self) -> list[tuple[str, int]] | None:
+        """Return the supervisors that did not end well, as names of attempt folders and statuses.
+
+        A status is a negative signal number or the number of the error that kept it from starting.
+        Returns None when the launcher has ended.
+        """
+        with self._guard:
+            if self._channel is None:
+                return []
+            try:
+                data = self._channel.recv(_CHUNK_BYTES, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return []
+            except OSError:
+                data = b""
+            if not data:
+                self._let_go()
+                return None
+            news = [json.loads(content) for content in self._messages.feed(data)]
+        return [(message["name"], message["status"]) for message in news]
+
+    def close(self) -> None:
+        """Let the launcher end; the supervisors live on."""
+        with self._guard:
+            if self._owner != os.getpid() and self._process is not None:
+                # After a fork it is the parent's launcher, not our child.
+                self._process.returncode = 0
+            self._let_go()
+
+    def _start(self) -> socket.socket:
+        if not sys.executable:
+            raise SupervisionError("supervision.no_python")
+        ours, theirs = socket.socketpair()
+        with theirs:
+            descriptor = theirs.fileno()
+            try:
+                self._process = subprocess.Popen(
+                    [
+                        sys.executable,
+                        "-I",
+                        "-S",
+                        os.path.abspath(program.__file__),
+                        str(descriptor),
+                    ],
+                    pass_fds=[descriptor],
+                    stdin=subprocess.DEVNULL,
+                    # Whoever reads our output must see its end when we end.
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    cwd="/",
+                    start_new_session=True,
+                )
+            except OSError:
+                ours.close()
+                raise
+        ours.settimeout(_SEND_SECONDS)
+        self._messages = MessageStream()
+        self._channel = ours
+        return ours
+
+    def _let_go(self) -> None:
+        """Close our end, by which it ends, and reap it."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        if self._process is None:
+            return
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            # A stopped launcher, or a socket that a fork of ours still holds: it guards nothing.
+            self._process.kill()
+            self._process.wait()
+        self._process = None

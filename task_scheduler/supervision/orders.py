@@ -1,0 +1,124 @@
+"""Launch orders and how they travel: length-prefixed JSON through a socket.
+
+Responsible for: the shape of an order and of a stream of messages. An order carries the whole
+environment of a task, secrets included, so it is never written to a file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+__all__ = ["FOLDER_VARIABLE", "MessageStream", "Order", "encode_message"]
+
+FOLDER_VARIABLE = "TASK_SCHEDULER_ATTEMPT_FOLDER"
+"""In the environment of every task: what is left of a tree whose supervisor died is found by it."""
+_PREFIX_BYTES = 4
+
+
+class Order:
+    """One attempt as a supervisor starts it; paths, arguments and environment as the system has."""
+
+    __slots__ = (
+        "argv",
+        "bell",
+        "env",
+        "folder",
+        "kill_grace_seconds",
+        "output_limit_bytes",
+        "texts",
+        "timeout_seconds",
+        "working_dir",
+    )
+
+    def __init__(
+        self,
+        *,
+        folder: bytes,
+        argv: Sequence[bytes],
+        working_dir: bytes,
+        env: Mapping[bytes, bytes],
+        timeout_seconds: float | None,
+        kill_grace_seconds: float,
+        output_limit_bytes: int,
+        bell: bytes,
+        texts: Mapping[str, str],
+    ) -> None:
+        self.folder = folder
+        self.argv = list(argv)
+        self.working_dir = working_dir
+        self.env = dict(env)
+        self.timeout_seconds = timeout_seconds
+        self.kill_grace_seconds = kill_grace_seconds
+        self.output_limit_bytes = output_limit_bytes
+        self.bell = bell
+        self.texts = dict(texts)
+        """Sentences in the user's language; what only the supervisor knows stands as ``{name}``."""
+
+    def encode(self) -> bytes:
+        """Return the order as one message."""
+        return encode_message(
+            {
+                "folder": _text(self.folder),
+                "argv": [_text(item) for item in self.argv],
+                "working_dir": _text(self.working_dir),
+                "env": [[_text(name), _text(value)] for name, value in self.env.items()],
+                "timeout_seconds": self.timeout_seconds,
+                "kill_grace_seconds": self.kill_grace_seconds,
+                "output_limit_bytes": self.output_limit_bytes,
+                "bell": _text(self.bell),
+                "texts": self.texts,
+            }
+        )
+
+    @classmethod
+    def decode(cls, content: bytes) -> Order:
+        """Return the order of a message's content."""
+        fields = json.loads(content)
+        return cls(
+            folder=_bytes(fields["folder"]),
+            argv=[_bytes(item) for item in fields["argv"]],
+            working_dir=_bytes(fields["working_dir"]),
+            env={_bytes(name): _bytes(value) for name, value in fields["env"]},
+            timeout_seconds=fields["timeout_seconds"],
+            kill_grace_seconds=fields["kill_grace_seconds"],
+            output_limit_bytes=fields["output_limit_bytes"],
+            bell=_bytes(fields["bell"]),
+            texts=fields["texts"],
+        )
+
+
+class MessageStream:
+    """Cut what arrives into the contents of messages."""
+
+    __slots__ = ("_buffer",)
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take the next bytes; return the contents of the messages that are whole now."""
+        self._buffer += data
+        contents = []
+        while len(self._buffer) >= _PREFIX_BYTES:
+            end = _PREFIX_BYTES + int.from_bytes(self._buffer[:_PREFIX_BYTES], "big")
+            if len(self._buffer) < end:
+                break
+            contents.append(bytes(self._buffer[_PREFIX_BYTES:end]))
+            del self._buffer[:end]
+        return contents
+
+
+def encode_message(fields: Mapping[str, object]) -> bytes:
+    """Return one message: its length, then JSON."""
+    content = json.dumps(fields).encode("ascii")
+    return len(content).to_bytes(_PREFIX_BYTES, "big") + content
+
+
+def _text(value: bytes) -> str:
+    # Latin-1 maps every byte to one character: nothing depends on anybody's locale.
+    return value.decode("latin-1")
+
+
+def _bytes(value: str) -> bytes:
+    return value.encode("latin-1")

@@ -1,0 +1,63 @@
+"""What a task writes: kept in a file up to a limit, and never a reason for the task to wait.
+
+Responsible for: the file, its limit and mark, and the last line as the reason of a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from task_scheduler.supervision.attempt_folder import CREATE
+
+__all__ = ["Output"]
+
+_TAIL_BYTES = 4_096
+_LINE_CHARACTERS = 500
+_ESCAPE_SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)")
+
+
+class Output:
+    """The output of one attempt. Raises FileExistsError where the attempt had one before."""
+
+    __slots__ = ("_descriptor", "_left", "_mark", "_tail", "error", "is_truncated", "total_bytes")
+
+    def __init__(self, path: bytes, limit_bytes: int, mark: str) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_EXCL | CREATE, 0o600)
+        self._left = limit_bytes
+        self._mark = mark
+        self._tail = b""
+        self.total_bytes = 0
+        """What the task wrote, kept or not."""
+        self.is_truncated = False
+        self.error: str | None = None
+        """Why the file holds less than it should: a full disk, for example."""
+
+    def add(self, chunk: bytes) -> None:
+        """Keep what fits."""
+        self.total_bytes += len(chunk)
+        self._tail = (self._tail + chunk)[-_TAIL_BYTES:]
+        if self.is_truncated or self.error is not None:
+            return
+        kept = chunk[: self._left]
+        self._left -= len(kept)
+        if len(kept) < len(chunk):
+            self.is_truncated = True
+            kept += b"\n" + self._mark.encode("utf-8", "replace") + b"\n"
+        self._write(kept)
+
+    def last_line(self) -> str:
+        """Return the last line that says something, fit to be shown in a table."""
+        text = _ESCAPE_SEQUENCES.sub("", self._tail.decode("utf-8", "replace"))
+        for line in reversed(text.splitlines()):
+            shown = "".join(mark if mark.isprintable() else " " for mark in line).strip()
+            if shown:
+                return shown[:_LINE_CHARACTERS]
+        return ""
+
+    def _write(self, data: bytes) -> None:
+        try:
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+        except OSError as error:
+            self.error = os.strerror(error.errno or 0)

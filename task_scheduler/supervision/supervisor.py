@@ -1,0 +1,362 @@
+"""The supervisor of one attempt: it starts the task, watches it, ends it, and records the end.
+
+Responsible for: one attempt from its permit to its exit record. It ends only when nothing of the
+task's process tree is left, which the kernel itself confirms: it adopts every orphan of the tree,
+so when it has no child there is no descendant.
+
+Where orphans cannot be adopted (not Linux) it knows the task's process group only; the record says
+so. It needs nobody: the scheduler may die, and the next one reads the record.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+
+from task_scheduler.clock import SystemClock
+from task_scheduler.supervision import attempt_folder, kernel
+from task_scheduler.supervision.attempt_folder import Holder, path_in
+from task_scheduler.supervision.exit_record import ExitRecord, ring
+from task_scheduler.supervision.orders import Order
+from task_scheduler.supervision.output import Output
+from task_scheduler.supervision.process_tree import (
+    descendants,
+    kill_descendants,
+    read_stat,
+    send,
+    start_time,
+)
+from task_scheduler.supervision.task_start import StartFailure, start_task
+
+__all__ = ["supervise"]
+
+_SECOND = 1_000_000
+_SETTLE = _SECOND // 10
+"""How long what the task left behind may take to end by itself before it is told to."""
+_LONGEST_LOOK_SECONDS = 1.0
+"""A sleep does not count the time the machine is suspended; a timeout does."""
+_CHUNK_BYTES = 65_536
+_DRAIN_CHUNKS = 256
+_ERROR_CHARACTERS = 800
+_ALL_SIGNALS = signal.valid_signals()
+
+
+def supervise(order: Order) -> int:
+    """Carry out one order; return 0, or the number of the error that kept it from starting.
+
+    Returns 0 too where the start was decided before: then there is nothing to do. The caller, a
+    process made for this, has blocked all signals and ends with the number as its exit status.
+    """
+    try:
+        lock = _hold(order.folder)
+        if lock is None:
+            return 0
+        try:
+            mark = order.texts["truncated"]
+            output = Output(path_in(order.folder, "output"), order.output_limit_bytes, mark)
+        except FileExistsError:
+            return 0
+        record = ExitRecord(order.folder)
+        supervisor = Supervisor(order, lock, output)
+        if not attempt_folder.create_permit(order.folder):
+            return 0
+    except OSError as error:
+        return error.errno or 1
+    try:
+        fields = supervisor.run()
+    except Exception as error:  # fence: attempt
+        supervisor.end_tree(at_once=True)
+        fields = supervisor.record("failed", _filled(order.texts["internal"], reason=repr(error)))
+    try:
+        record.write(fields)
+    except OSError as error:
+        return error.errno or 1
+    ring(order.bell, os.path.basename(order.folder))
+    return 0
+
+
+class Supervisor:
+    """One attempt whose permit is ours."""
+
+    def __init__(self, order: Order, lock: int, output: Output) -> None:
+        self._order = order
+        self._lock = lock
+        self._output = output
+        self._clock = SystemClock()
+        self._has_subreaper = kernel.adopt_orphans()
+        self._pid = 0
+        self._status: int | None = None
+        self._has_children = False
+        self._start_report: bytes | None = None
+        self._is_asked_to_end = False
+        self._is_hurried = False
+        self._started_at = self._clock.now()
+        self._began = self._clock.boottime()
+        self._leftover_count = 0
+        self._cpu_seconds = 0.0
+        self._max_rss = 0
+        self._poll = select.poll()
+        self._pipe = self._report = -1
+        self._wake, wake_write = os.pipe()
+        os.set_blocking(self._wake, False)
+        os.set_blocking(wake_write, False)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        self._poll.register(self._wake, select.POLLIN)
+
+    def run(self) -> dict[str, object]:
+        """Take the attempt to its end; return the fields of its exit record."""
+        signal.signal(signal.SIGCHLD, _notice)
+        signal.signal(signal.SIGTERM, self._on_cancel)
+        signal.signal(signal.SIGQUIT, self._on_hurry)
+        attempt_folder.write_holder(self._lock, Holder(os.getpid(), start_time(os.getpid())))
+        # Who cancels writes the reason, then looks for our pid; we the reverse: one of us sees it.
+        if attempt_folder.read_cancel_reason(self._order.folder) is not None:
+            return self.record("cancelled", self._cancel_reason())
+        try:
+            self._start()
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            return self.record("failed", _filled(self._order.texts["not_started"], reason=reason))
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        outcome = self._watch()
+        self.end_tree(at_once=False)
+        self._drain()
+        return self._verdict(outcome)
+
+    def end_tree(self, *, at_once: bool) -> None:
+        """End everything that is left of the task: TERM, its grace, KILL, until nothing is left."""
+        if self._status is not None and not at_once:
+            self._settle()
+        if not self._is_empty() and not at_once:
+            self._signal_tree(signal.SIGTERM)
+            # What was stopped cannot end.
+            self._signal_tree(signal.SIGCONT)
+            grace = round(self._order.kill_grace_seconds * _SECOND)
+            self._turn_until(self._clock.boottime() + grace)
+        pause = 0.005
+        while not self._is_empty():
+            self._kill_tree()
+            self._turn(pause)
+            # What waits for a disk that does not answer ends only then, and holds the attempt open.
+            pause = min(pause * 2, _LONGEST_LOOK_SECONDS)
+
+    def record(self, outcome: str, error: str | None) -> dict[str, object]:
+        """Return the fields of the exit record."""
+        code, number = _decoded(self._status)
+        return {
+            "format": attempt_folder.FORMAT,
+            "outcome": outcome,
+            "exit_code": code,
+            "signal": number,
+            "started_at": self._started_at,
+            "ended_at": max(self._clock.now(), self._started_at),
+            "error": None if error is None else error[:_ERROR_CHARACTERS],
+            "output_bytes": self._output.total_bytes,
+            "is_truncated": self._output.is_truncated,
+            "output_error": self._output.error,
+            "leftover_count": self._leftover_count,
+            "cpu_seconds": round(self._cpu_seconds, 6),
+            "max_rss_bytes": self._max_rss,
+            "supervision": "subreaper" if self._has_subreaper else "process_group",
+        }
+
+    def _start(self) -> None:
+        self._pipe, pipe_write = os.pipe()
+        try:
+            self._started_at = self._clock.now()
+            self._began = self._clock.boottime()
+            self._pid, self._report = start_task(self._order, pipe_write)
+        finally:
+            os.close(pipe_write)
+        self._has_children = True
+        os.set_blocking(self._pipe, False)
+        self._poll.register(self._pipe, select.POLLIN)
+        self._poll.register(self._report, select.POLLIN)
+        pid = os.getpid()
+        holder = Holder(pid, start_time(pid), self._pid, start_time(self._pid))
+        attempt_folder.write_holder(self._lock, holder)
+
+    def _watch(self) -> str | None:
+        """Wait for the end of the task; return the outcome if another decides it."""
+        timeout = self._order.timeout_seconds
+        deadline = None if timeout is None else self._began + round(timeout * _SECOND)
+        while self._status is None:
+            if self._is_asked_to_end:
+                return "cancelled"
+            left = None if deadline is None else (deadline - self._clock.boottime()) / _SECOND
+            if left is not None and left <= 0:
+                return "timed_out"
+            self._turn(None if left is None else min(left, _LONGEST_LOOK_SECONDS))
+        return None
+
+    def _settle(self) -> None:
+        """Let the rest of a task that has ended end by itself, and count what does not."""
+        self._turn_until(self._clock.boottime() + _SETTLE)
+        if not self._is_empty():
+            stats = [read_stat(pid) for pid in descendants(os.getpid())]
+            self._leftover_count = sum(stat is not None and stat.is_living for stat in stats)
+
+    def _verdict(self, outcome: str | None) -> dict[str, object]:
+        texts = self._order.texts
+        if outcome == "timed_out":
+            return self.record(outcome, texts["timed_out"])
+        if outcome == "cancelled":
+            return self.record(outcome, self._cancel_reason())
+        if self._start_report:
+            return self.record("failed", StartFailure(self._start_report).sentence(self._order))
+        code, number = _decoded(self._status)
+        if code == 0:
+            return self.record("succeeded", None)
+        if number is None:
+            sentence = _filled(texts["exit_code"], code=str(code))
+        else:
+            sentence = _filled(texts["killed_by"], signal=_signal_name(number))
+        last_line = self._output.last_line()
+        return self.record("failed", f"{sentence}: {last_line}" if last_line else sentence)
+
+    def _cancel_reason(self) -> str:
+        reason = attempt_folder.read_cancel_reason(self._order.folder)
+        return reason or self._order.texts["cancelled"]
+
+    def _turn_until(self, moment: int) -> None:
+        """Go on until the tree is empty, the moment (boot clock) has come, or there is a hurry."""
+        while not self._is_empty() and not self._is_hurried:
+            left = (moment - self._clock.boottime()) / _SECOND
+            if left <= 0:
+                break
+            # Where orphans are not ours nobody tells of their end.
+            self._turn(min(left, _LONGEST_LOOK_SECONDS if self._has_subreaper else 0.05))
+
+    def _turn(self, seconds: float | None) -> None:
+        """Wait up to `seconds` for something to happen, and take it in."""
+        for descriptor, _ in self._poll.poll(None if seconds is None else seconds * 1_000):
+            if descriptor == self._pipe:
+                self._copy()
+            elif descriptor == self._report:
+                # Empty: exec has closed it, the program runs.
+                self._start_report = os.read(self._report, 64)
+                self._report = self._let_go(self._report)
+            else:
+                os.read(self._wake, 4_096)
+        self._reap()
+
+    def _copy(self) -> bool:
+        """Take what the pipe holds now; False when there is nothing."""
+        try:
+            chunk = os.read(self._pipe, _CHUNK_BYTES)
+        except BlockingIOError:
+            return False
+        if chunk:
+            self._output.add(chunk)
+        else:
+            self._pipe = self._let_go(self._pipe)
+        return bool(chunk)
+
+    def _drain(self) -> None:
+        """Take what is left in the pipe; a stranger who was handed its other end may go on."""
+        for _ in range(_DRAIN_CHUNKS):
+            if self._pipe < 0 or not self._copy():
+                break
+        if self._report >= 0:
+            self._start_report = os.read(self._report, 64)
+
+    def _let_go(self, descriptor: int) -> int:
+        self._poll.unregister(descriptor)
+        os.close(descriptor)
+        return -1
+
+    def _reap(self) -> None:
+        """Reap what has ended: the task, and the orphans that came to us."""
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                self._has_children = False
+                return
+            if not pid:
+                return
+            if pid == self._pid:
+                self._status = status
+            self._cpu_seconds += usage.ru_utime + usage.ru_stime
+            # Linux counts it in KiB.
+            self._max_rss = max(self._max_rss, usage.ru_maxrss * 1_024)
+
+    def _is_empty(self) -> bool:
+        """Whether nothing of the task's tree is left."""
+        self._reap()
+        if self._has_children:
+            return False
+        if self._has_subreaper or not self._pid:
+            return True
+        try:
+            os.killpg(self._pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            return False
+        return False
+
+    def _signal_tree(self, number: int) -> None:
+        if not self._has_subreaper:
+            self._signal_group(number)
+        for pid in descendants(os.getpid()):
+            send(pid, number)
+
+    def _kill_tree(self) -> None:
+        if not self._has_subreaper:
+            self._signal_group(signal.SIGKILL)
+        kill_descendants(os.getpid())
+
+    def _signal_group(self, number: int) -> None:
+        try:
+            os.killpg(self._pid, number)
+        except (ProcessLookupError, PermissionError):
+            return
+
+    def _on_cancel(self, number: int, frame: object) -> None:
+        del number, frame
+        self._is_asked_to_end = True
+
+    def _on_hurry(self, number: int, frame: object) -> None:
+        """End as a cancelled attempt does, but without a grace."""
+        del number, frame
+        self._is_asked_to_end = self._is_hurried = True
+
+
+def _hold(folder: bytes) -> int | None:
+    """Take the lock for life; None if the start of the attempt is decided."""
+    while not attempt_folder.has_permit(folder):
+        lock = attempt_folder.try_lock(folder)
+        if lock is not None:
+            return lock
+        # Somebody looks at the files, or a second order for the same attempt came first.
+        time.sleep(0.005)
+    return None
+
+
+def _notice(number: int, frame: object) -> None:
+    """Let a signal interrupt the wait; the wake-up pipe does the rest."""
+
+
+def _decoded(status: int | None) -> tuple[int | None, int | None]:
+    """Return the exit code, or the signal that ended the task."""
+    if status is None:
+        return None, None
+    if os.WIFSIGNALED(status):
+        return None, os.WTERMSIG(status)
+    return os.WEXITSTATUS(status), None
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
+
+
+def _filled(sentence: str, **values: str) -> str:
+    for name, value in values.items():
+        sentence = sentence.replace("{" + name + "}", value)
+    return sentence

@@ -1,0 +1,161 @@
+"""The start of a task: from the fork to the first instruction of its program.
+
+Responsible for: session, signals, descriptors, folder and environment of the new process, and for
+telling why its program did not start. What stands here runs between fork and exec.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+
+from task_scheduler.supervision import kernel
+from task_scheduler.supervision.orders import Order
+
+__all__ = ["StartFailure", "start_task"]
+
+_STEP_FOLDER = b"folder"
+_STEP_PROGRAM = b"program"
+_OOM_SCORE = 500
+"""Where memory runs out the kernel should take the task, not its supervisor or the scheduler."""
+_DEFAULT_PATH = b"/usr/local/bin:/usr/bin:/bin"
+
+
+class StartFailure:
+    """Why a program did not start."""
+
+    __slots__ = ("is_folder", "number")
+
+    def __init__(self, report: bytes) -> None:
+        step, _, number = report.partition(b" ")
+        self.is_folder = step == _STEP_FOLDER
+        self.number = int(number)
+
+    def sentence(self, order: Order) -> str:
+        """Return it in the words of the order."""
+        texts = order.texts
+        if self.is_folder and self.number in (errno.ENOENT, errno.ENOTDIR):
+            return texts["no_folder"]
+        if not self.is_folder and self.number == errno.ENOENT:
+            interpreter = _missing_interpreter(order)
+            if interpreter:
+                return texts["no_interpreter"].replace("{interpreter}", interpreter)
+            return texts["no_program"]
+        name = {errno.EACCES: "not_allowed", errno.ENOEXEC: "no_format", errno.E2BIG: "too_long"}
+        key = "not_started" if self.is_folder else name.get(self.number, "not_started")
+        return texts[key].replace("{reason}", os.strerror(self.number))
+
+
+def start_task(order: Order, output: int) -> tuple[int, int]:
+    """Fork the task, whose output goes to the pipe `output`.
+
+    Returns its pid and a pipe that ends when its program has started, or tells why it did not. The
+    caller has blocked all signals. Raises OSError where the system gives no process.
+    """
+    report_read, report_write = os.pipe()
+    supervisor = os.getpid()
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(report_read)
+        raise
+    finally:
+        if os.getpid() == supervisor:
+            os.close(report_write)
+    if pid == 0:
+        try:
+            _become(order, supervisor, output, report_write)
+        finally:
+            # Nothing may ever return from here into a second supervisor.
+            os._exit(126)
+    return pid, report_read
+
+
+def _become(order: Order, supervisor: int, output: int, report: int) -> None:
+    """Turn this process into the task; on failure tell it and end."""
+    step = _STEP_FOLDER
+    try:
+        os.setsid()
+        kernel.die_with_parent()
+        if os.getppid() != supervisor:
+            return
+        _default_signals()
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        _raise_oom_score()
+        os.chdir(order.working_dir)
+        step = _STEP_PROGRAM
+        number = _exec(order)
+    except OSError as error:
+        number = error.errno or errno.EIO
+    except ValueError:
+        # A NUL in an argument.
+        number = errno.EINVAL
+    os.write(report, step + b" %d" % number)
+    os._exit(127 if number == errno.ENOENT else 126)
+
+
+def _default_signals() -> None:
+    signal.set_wakeup_fd(-1)
+    # Python ignores the last two for itself, and what is ignored stays so in the new program.
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGQUIT, signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _raise_oom_score() -> None:
+    try:
+        descriptor = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        if int(os.read(descriptor, 16)) < _OOM_SCORE:
+            os.pwrite(descriptor, b"%d" % _OOM_SCORE, 0)
+    except (OSError, ValueError):
+        return
+    finally:
+        os.close(descriptor)
+
+
+def _exec(order: Order) -> int:
+    """Start the program; return the error number of the failure that tells most."""
+    worst = errno.ENOENT
+    for path in _candidates(order):
+        try:
+            os.execve(path, order.argv, order.env)  # noqa: S606  no shell is what we want
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except PermissionError:
+            worst = errno.EACCES
+    return worst
+
+
+def _candidates(order: Order) -> list[bytes]:
+    """Return the paths under which the program may be, in the order of the search."""
+    program = order.argv[0]
+    if b"/" in program:
+        return [program]
+    folders = order.env.get(b"PATH", _DEFAULT_PATH).split(b":")
+    return [os.path.join(folder, program) for folder in folders]
+
+
+def _missing_interpreter(order: Order) -> str:
+    """Return the interpreter that the program's first line names, if the program is there."""
+    for path in _candidates(order):
+        try:
+            descriptor = os.open(os.path.join(order.working_dir, path), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            first = os.read(descriptor, 256).partition(b"\n")[0]
+        except OSError:
+            continue
+        finally:
+            os.close(descriptor)
+        if first.startswith(b"#!"):
+            # A line that ends as Windows ends it names an interpreter with \r in its name.
+            line = first[2:].strip(b" \t").decode("utf-8", "replace").replace("\r", "\\r")
+            return line.split()[0] if line else ""
+    return ""
