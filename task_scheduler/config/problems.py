@@ -42,11 +42,14 @@ class Problem:
     key: str
     sentence: str
 
-    def __str__(self) -> str:
-        # What a rule or a task says does not name the entry.
+    @property
+    def message(self) -> str:
+        """Return the sentence, with the key before it where it does not name it itself."""
         is_named = self.key in self.sentence or self.key in self.place.label
-        sentence = self.sentence if is_named else f"{self.key}: {self.sentence}"
-        return f"{self.place.label}: {sentence}"
+        return self.sentence if is_named else f"{self.key}: {self.sentence}"
+
+    def __str__(self) -> str:
+        return f"{self.place.label}: {self.message}"
 
 
 def error_of(problems: Sequence[Problem], *, source: str) -> ConfigError:
@@ -63,7 +66,8 @@ def error_of(problems: Sequence[Problem], *, source: str) -> ConfigError:
                 "line": problem.place.line,
                 "column": problem.place.column,
                 "key": problem.key,
-                "message": problem.sentence,
+                "place": problem.place.label,
+                "message": problem.message,
             }
             for problem in ordered
         ],

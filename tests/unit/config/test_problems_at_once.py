@@ -123,6 +123,25 @@ def test_a_wrong_value_is_told_with_what_is_allowed(
     assert what in problem["message"]
 
 
+def test_a_problem_has_the_name_of_the_variable_or_option_as_its_place(problems: Problems) -> None:
+    found = problems(
+        environ={"TASK_SCHEDULER__LOGGING__FORMAT": "xml"}, options={"log_level": "debug"}
+    )
+
+    assert sorted(p["place"] for p in found) == [
+        "environment variable TASK_SCHEDULER__LOGGING__FORMAT",
+        "option log_level",
+    ]
+
+
+def test_what_a_rule_says_comes_with_the_entry_s_key(problems: Problems) -> None:
+    entry = {"type": "command", "command": ["x"], "cron": "99 * * * *"}
+
+    (problem,) = problems(json.dumps({"entries": {"pump": entry}}))
+
+    assert problem["message"].startswith("entries.pump.cron: ")
+
+
 @pytest.mark.parametrize("text", ["[]", "5", '"x"', "null"])
 def test_a_file_that_is_no_object_is_told(text: str, problems: Problems) -> None:
     (problem,) = problems(text)
