@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from task_scheduler.config import Config
+from task_scheduler.config.settings import Settings
 from task_scheduler.errors import TaskSchedulerError
 from task_scheduler.i18n import translate
 from task_scheduler.presets.farm.demo import Demo, DemoError
@@ -32,12 +33,13 @@ _STATE = ".scheduler"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the farm of the current folder until told to stop; return the exit code."""
     options = _parser().parse_args(argv)
-    language = choose_language(options.lang, os.environ)
+    choose_language(options.lang, os.environ)
     try:
-        folder = options.dir.resolve(strict=True)
-        # As if the user had started here: relative paths of settings and scripts mean this folder.
-        os.chdir(folder)
-        return _run(_Farm.found_in(folder, language))
+        # As if the user had started there: relative paths of settings and scripts mean that folder.
+        os.chdir(options.dir)
+        settings = Config.load().settings
+        language = choose_language(options.lang or settings.scheduler.language, os.environ)
+        return _run(_Farm.found_in(Path.cwd(), language), settings)
     except KeyboardInterrupt:
         return 130
     except (TaskSchedulerError, DemoError, OSError) as error:
@@ -108,8 +110,7 @@ class _Farm:
         return entries
 
 
-def _run(farm: _Farm) -> int:
-    settings = Config.load().settings
+def _run(farm: _Farm, settings: Settings) -> int:
     options: dict[str, Any] = {"language": farm.language}
     if not settings.entries:
         options["entries"] = farm.entries(settings.logging.log_dir)

@@ -35,32 +35,32 @@ DATA = Path(os.environ.get("FARM_DATA") or FOLDER / "data")
 SENTENCES = {
     "bad_farm": {
         "en": "{path} cannot be used: {reason}",
-        "zh": "无法使用 {path}:{reason}",
+        "zh": "无法使用 {path}：{reason}",
         "ja": "{path} を使用できません: {reason}",
     },
     "no_device": {
         "en": "no device has an address: write its host into {path}",
-        "zh": "没有配置设备地址:请在 {path} 中填写 host",
+        "zh": "没有配置设备地址：请在 {path} 中填写 host",
         "ja": "デバイスのアドレスがありません。{path} に host を記入してください",
     },
     "not_stored": {
         "en": "the readings could not be stored in {path}: {reason}",
-        "zh": "无法将数据写入 {path}:{reason}",
+        "zh": "无法将数据写入 {path}：{reason}",
         "ja": "データを {path} に保存できません: {reason}",
     },
     "stored": {
         "en": "{count} sensors of {devices} devices read, {ok} of them ok",
-        "zh": "已采集 {devices} 台设备的 {count} 个传感器,其中 {ok} 个正常",
+        "zh": "已采集 {devices} 台设备的 {count} 个传感器，其中 {ok} 个正常",
         "ja": "デバイス {devices} 台のセンサー {count} 個を読み取り、正常は {ok} 個です",
     },
     "not_ok": {
         "en": "warning: {where}: {quality} {detail}",
-        "zh": "警告:{where}:{quality} {detail}",
+        "zh": "警告：{where}：{quality} {detail}",
         "ja": "警告: {where}: {quality} {detail}",
     },
     "all_failed": {
         "en": "no device gave a value ({devices} tried); the first: {where}: {quality} {detail}",
-        "zh": "所有 {devices} 台设备均未返回数据;第一台:{where}:{quality} {detail}",
+        "zh": "所有 {devices} 台设备均未返回数据；第一台：{where}：{quality} {detail}",
         "ja": "デバイス {devices} 台すべてから値が得られません。最初: {where}: {quality} {detail}",
     },
 }

@@ -233,4 +233,4 @@ def test_without_an_address_it_says_where_to_write_it(farm) -> None:
     done = farm.run(SCRIPT, LC_ALL="zh_CN.UTF-8")
 
     assert done.returncode == 1
-    assert done.stderr == f"没有配置服务器地址:请在 {farm.folder}/farm.toml 中填写 url\n"
+    assert done.stderr == f"没有配置服务器地址：请在 {farm.folder}/farm.toml 中填写 url\n"

@@ -30,27 +30,27 @@ DATA = Path(os.environ.get("FARM_DATA") or FOLDER / "data")
 SENTENCES = {
     "bad_farm": {
         "en": "{path} cannot be used: {reason}",
-        "zh": "无法使用 {path}:{reason}",
+        "zh": "无法使用 {path}：{reason}",
         "ja": "{path} を使用できません: {reason}",
     },
     "no_server": {
         "en": "no server has an address: write its url into {path}",
-        "zh": "没有配置服务器地址:请在 {path} 中填写 url",
+        "zh": "没有配置服务器地址：请在 {path} 中填写 url",
         "ja": "サーバーのアドレスがありません。{path} に url を記入してください",
     },
     "not_reached": {
         "en": "the server {url} was not reached: {reason}",
-        "zh": "无法连接服务器 {url}:{reason}",
+        "zh": "无法连接服务器 {url}：{reason}",
         "ja": "サーバー {url} に接続できません: {reason}",
     },
     "not_taken": {
         "en": "the server {url} did not take the heartbeat: it answered {status}",
-        "zh": "服务器 {url} 未接受心跳:返回 {status}",
+        "zh": "服务器 {url} 未接受心跳：返回 {status}",
         "ja": "サーバー {url} がハートビートを受け付けません: 応答 {status}",
     },
     "taken": {
         "en": "heartbeat sent to {url}; {unsent} readings wait for the upload",
-        "zh": "心跳已发送至 {url};{unsent} 条数据等待上传",
+        "zh": "心跳已发送至 {url}；{unsent} 条数据等待上传",
         "ja": "ハートビートを {url} に送信しました。アップロード待ちのデータ {unsent} 件",
     },
 }

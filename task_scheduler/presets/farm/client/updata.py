@@ -36,30 +36,30 @@ DATA = Path(os.environ.get("FARM_DATA") or FOLDER / "data")
 SENTENCES = {
     "bad_farm": {
         "en": "{path} cannot be used: {reason}",
-        "zh": "无法使用 {path}:{reason}",
+        "zh": "无法使用 {path}：{reason}",
         "ja": "{path} を使用できません: {reason}",
     },
     "no_server": {
         "en": "no server has an address: write its url into {path}",
-        "zh": "没有配置服务器地址:请在 {path} 中填写 url",
+        "zh": "没有配置服务器地址：请在 {path} 中填写 url",
         "ja": "サーバーのアドレスがありません。{path} に url を記入してください",
     },
     "bad_data": {
         "en": "the data in {path} cannot be used: {reason}",
-        "zh": "无法使用 {path} 中的数据:{reason}",
+        "zh": "无法使用 {path} 中的数据：{reason}",
         "ja": "{path} のデータを使用できません: {reason}",
     },
     "not_taken": {
         "en": "the server {url} did not take the data: {reason}; {kept} readings are kept and"
         " sent at the next run",
-        "zh": "服务器 {url} 未接收数据:{reason};{kept} 条数据已保留,下次运行时发送",
+        "zh": "服务器 {url} 未接收数据：{reason}；{kept} 条数据已保留，下次运行时发送",
         "ja": "サーバー {url} がデータを受け付けません: {reason}。"
         "データ {kept} 件は保管され、次回送信されます",
     },
     "refused": {
         "en": "the server {url} refused {count} batches for what is in them ({reason}); they are"
         " kept in {path}, and --again sends them once more",
-        "zh": "服务器 {url} 因内容拒绝了 {count} 个批次({reason});已保留在 {path},"
+        "zh": "服务器 {url} 因内容拒绝了 {count} 个批次（{reason}）；已保留在 {path}，"
         "使用 --again 可重新发送",
         "ja": "サーバー {url} が内容を理由に {count} 件のバッチを拒否しました({reason})。"
         "{path} に保管されています。--again で再送信できます",
