@@ -58,13 +58,19 @@ class Dispatcher:
         """Take a claim back before it starts; False if it has started or was never here."""
         return self._gate.pop(run_id, None) is not None
 
-    def take(self) -> tuple[Claim, Entry] | None:
-        """Wait for a due claim and a free seat, take both; None once closed or a seat is gone.
+    def take(self, *, has_seat: bool = False) -> tuple[Claim, Entry] | None:
+        """Wait for a due claim and a free seat, take both; None once closed.
 
-        The caller gives the seat back with `release` when the attempt is over.
+        The caller gives the seat back when the attempt is over: with `release`, or here, by
+        `has_seat`, which costs nothing.
         """
         with self._lock:
             self.idle += 1
+            if has_seat:
+                self._seats += 1
+                if self._seats == 1 and self._has_leader:
+                    # The leader fell asleep without a seat to fill.
+                    self._changed.notify()
             try:
                 while not self._is_closed:
                     self._sort_due()

@@ -30,8 +30,11 @@ _STACK_NAME = "task-scheduler-worker"
 class ClaimSource(Protocol):
     """Where workers get their claims (`dispatcher.Dispatcher`)."""
 
-    def take(self) -> tuple[Claim, Entry] | None:
-        """Wait for a due claim and take a seat for it; None when there is no more work."""
+    def take(self, *, has_seat: bool = False) -> tuple[Claim, Entry] | None:
+        """Wait for a due claim and take a seat for it; None when there is no more work.
+
+        `has_seat`: the seat of the claim before is given back with the same call.
+        """
         ...
 
     def release(self) -> None:
@@ -139,16 +142,18 @@ class WorkerPool:
 
     def _work(self) -> None:
         """Take claims until there are no more."""
+        has_seat = False
         try:
-            while (item := self._source.take()) is not None:
+            while (item := self._source.take(has_seat=has_seat)) is not None:
                 claim, entry = item
                 if claim.executor == "process":
                     # Its seat is given back when supervision reports the end of the process.
+                    has_seat = False
                     self._report(Started(claim.run_id, claim.token, self._clock.now()))
                     self._launch(claim, entry)
-                elif self._run(claim, entry):
-                    self._source.release()
-                else:
+                    continue
+                has_seat = self._run(claim, entry)
+                if not has_seat:
                     # Another worker was started in the place of this one.
                     break
         finally:
