@@ -65,6 +65,8 @@ class TaskScheduler:
     def __init__(
         self, config: str | os.PathLike[str] | Mapping[str, Any] | None = None, **options: Any
     ) -> None:
+        # Before the configuration names a language, its own errors have that of the environment.
+        set_language(_language_of_environment(os.environ))
         self.config = Config.load(config, options=options)
         settings = self.config.settings
         set_language(settings.scheduler.language or _language_of_environment(os.environ))
