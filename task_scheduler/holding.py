@@ -23,7 +23,7 @@ from task_scheduler.core.inbox import AddEntries, Fact, Returned
 from task_scheduler.core.limits import EngineLimits
 from task_scheduler.core.model import Claim, Completion, Entry, Microseconds, Outcome
 from task_scheduler.core.ports import Clock, Emit
-from task_scheduler.core.recovery import Recovered, Verdict, claim_of_row, recover_functions
+from task_scheduler.core.recovery import Recovered, Verdict, flight_of_row, recover_functions
 from task_scheduler.dispatcher import Dispatcher
 from task_scheduler.errors import StoreUnavailableError, TaskSchedulerError
 from task_scheduler.executors.marks import MarkFile, MemoryMarks
@@ -151,6 +151,10 @@ class Holding:
         self.processes.start()
         for claim in alive:
             self.processes.adopt(claim)
+            reason = self.engine.flights.in_hand[claim.run_id].cancel_reason
+            if reason is not None:
+                # Promised by the earlier process, which may not have come to ask for it.
+                self.processes.cancel(claim, reason)
         self.pool.start(options.workers)
         self.is_active = True
         for event in recovered.events:
@@ -192,8 +196,8 @@ class Holding:
         alive: list[Claim] = []
         for row in rows:
             entry = entries.get(row[1])
-            claim = claim_of_row(row, entry)
-            flight = Flight(claim, entry, recoveries=row[8], origin=row[11])
+            flight = flight_of_row(row, entry)
+            claim = flight.claim
             if claim.executor == "process":
                 is_same_boot = boots.get(claim.token >> 32) == boot_id
                 verdict, completion = self.processes.inspect(claim, is_same_boot=is_same_boot)

@@ -1,1 +1,1 @@
-"""The pure core: values, decisions and the engine. No clock, thread, file, socket or log in here."""
+"""The pure core: values, decisions and the engine. No clock, thread, file or log in here."""

@@ -130,15 +130,13 @@ class Control:
     def _cursor_of(self, entry: Entry, old: StoredEntry | None, work: Work) -> list[Any]:
         """Return the row of `put_progress` for a new or changed entry."""
         now = work.now
-        self._shelf.clear_error(entry.task_id)
-        occurrences = self._shelf.occurrences_of(entry)
         ahead = self._recall(entry.task_id, work) if old is not None else None
         revision = 1 if old is None else old.revision + 1
         anchor = now if old is None or old.cursor is None else old.anchor
         cursor = None if old is None else old.cursor
         due_at = None if old is None else old.next_due_at
         if ahead is not None:
-            due_at, cursor = ahead, ahead - 1
+            due_at, cursor = ahead, min(ahead - 1, now)
         is_same = old is not None and due_at is not None and _same_rules(old.entry, entry)
         if is_same and old is not None:
             anchor = old.anchor
@@ -148,6 +146,8 @@ class Control:
             reason = SkipReason.PAUSED if is_paused else SkipReason.SUPERSEDED
             self._account(old, due_at, reason, work)
             due_at = None
+        self._shelf.clear_error(entry.task_id)
+        occurrences = self._shelf.occurrences_of(entry)
         if occurrences is None:
             return [entry.task_id, revision, anchor, cursor, due_at, self._later(now)]
         try:
@@ -155,7 +155,7 @@ class Control:
                 due_at = occurrences.first(anchor)
             elif not is_same:
                 due_at = planner.cursor_after_edit(
-                    occurrences, cursor=min(cursor or 0, now), anchor=anchor, now=now
+                    occurrences, cursor=cursor or 0, anchor=anchor, now=now
                 )
         except Exception as error:  # fence: rule
             self._shelf.keep_error(entry, error, work)
@@ -255,7 +255,7 @@ class Control:
             return
         cursor, due_at = self._skip_pending(old, SkipReason.PAUSED, work)
         plan_at = plan_moment(old.entry, due_at, self._limits.look_ahead)
-        if due_at is None and old.cursor is None:
+        if due_at is None and cursor is None and old.cursor is None:
             # Its rule has not told a first moment yet.
             plan_at = work.now
         self._store.execute(
@@ -273,8 +273,12 @@ class Control:
     ) -> tuple[Microseconds | None, Microseconds | None]:
         """Skip what fell due and was not planned; return the last such moment and the next."""
         due_at = old.next_due_at
-        occurrences = self._shelf.occurrences_of(old.entry)
-        if due_at is None or due_at > work.now or occurrences is None:
+        if due_at is None or due_at > work.now:
+            return None, due_at
+        # As it was planned with, if that is known: its code may be bound to another rule by now.
+        known = self._flights.known(old.entry.task_id, old.revision)
+        occurrences = known.occurrences if known else self._shelf.occurrences_of(old.entry)
+        if occurrences is None:
             return None, due_at
         try:
             plan = planner.skip_until(
@@ -296,7 +300,8 @@ class Control:
         old.next_due_at = due_at
         skipped, _ = self._skip_pending(old, reason, work)
         if skipped is None:
-            self._skip(old.entry, PlannedSkip(due_at, work.now, None, reason), work)
+            last = max(due_at, work.now - 1)
+            self._skip(old.entry, PlannedSkip(due_at, last, None, reason), work)
 
     def _skip(self, entry: Entry, skip: PlannedSkip, work: Work) -> None:
         work.events.append(skip_event(entry, skip, work.now))
@@ -355,9 +360,12 @@ class Control:
         give_up(self._store, given_up, work)
         work.vacated.add(task_id)
         ended = set(work.ended)
-        for flight in self._flights.in_hand.values():
-            if flight.claim.task_id == task_id and flight.claim.run_id not in ended:
-                work.after.append(partial(self._cancel, flight, _REPLACED, reason))
+        living = [
+            flight
+            for flight in self._flights.in_hand.values()
+            if flight.claim.task_id == task_id and flight.claim.run_id not in ended
+        ]
+        self._promise_cancel(living, _REPLACED, reason, work)
 
     def _cancel_run(self, command: CancelRun, work: Work) -> bool:
         row = self._store.fetch("run_by_id", run_id=command.run_id)
@@ -369,36 +377,54 @@ class Control:
         flight = self._flights.in_hand.get(run_id)
         if flight is not None and run_id not in work.ended:
             if not self._hands.revoke(run_id):
-                work.after.append(partial(self._cancel, flight, command.reason))
+                self._promise_cancel([flight], command.reason, None, work)
                 return True
             work.revoked.append(flight)
             work.ended.append(run_id)
             token = flight.claim.token
         else:
             token = None
+        return self.cancel_waiting(run_id, task_id, command.reason, token=token, work=work)
+
+    def cancel_waiting(
+        self,
+        run_id: int,
+        task_id: str,
+        reason: str | None,
+        *,
+        token: int | None = None,
+        work: Work,
+    ) -> bool:
+        """Cancel a waiting run; False if it is in the hands of a process that is gone."""
         if not self._store.execute(
-            "cancel_waiting", run_id=run_id, token=token, at=work.now, error=command.reason
+            "cancel_waiting", run_id=run_id, token=token, at=work.now, error=reason
         ):
-            # In the hands of a process that is gone: what became of it is found out first.
             return False
         work.vacated.add(task_id)
         work.events.append(
-            RunSettled(task_id, task_id, run_id, 0, Outcome.CANCELLED, command.reason, 0, work.now)
+            RunSettled(task_id, task_id, run_id, 0, Outcome.CANCELLED, reason, 0, work.now)
         )
         return True
 
-    def cancel_returned(self, flight: Flight, work: Work) -> None:
-        """Keep the promise of a cancel for a claim that turns out never to have started."""
-        claim = flight.claim
-        self._cancel_waiting(
-            claim.run_id, claim.task_id, claim.token, flight.cancel_reason, work=work
-        )
+    def _promise_cancel(
+        self,
+        flights: Sequence[Flight],
+        cancel_reason: str,
+        skip_reason: SkipReason | None,
+        work: Work,
+    ) -> None:
+        """End attempts that began; whatever becomes of them, and of us, no other ones follow."""
 
-    def _cancel(self, flight: Flight, reason: str, skip_reason: SkipReason | None = None) -> None:
-        """Ask an attempt to end; whatever it still does by itself, no other one follows."""
-        flight.cancel_reason = reason
-        flight.skip_reason = skip_reason
-        self._hands.cancel(flight.claim, reason)
+        def cancel() -> None:
+            for flight in flights:
+                flight.cancel_reason = cancel_reason
+                flight.skip_reason = skip_reason
+                self._hands.cancel(flight.claim, cancel_reason)
+
+        if flights:
+            rows = [[flight.claim.run_id, cancel_reason, skip_reason] for flight in flights]
+            self._store.execute("promise_cancel", rows=rows)
+            work.after.append(cancel)
 
 
 def nearest_hint(task_id: str, known: Sequence[str]) -> str:
@@ -408,7 +434,7 @@ def nearest_hint(task_id: str, known: Sequence[str]) -> str:
 
 
 def _let_go(flight: Flight) -> None:
-    """The entry of a started attempt is gone: it ends without a retry."""
+    """Let a started attempt end without a retry: its entry is gone."""
     flight.entry = None
     flight.skip_reason = SkipReason.REMOVED
 

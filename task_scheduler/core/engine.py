@@ -11,19 +11,18 @@ moment that it answers.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from task_scheduler.core import planner
 from task_scheduler.core.control import Control
 from task_scheduler.core.entries import EntryShelf, plan_moment
-from task_scheduler.core.events import AttemptStarted
 from task_scheduler.core.flights import Flight, Flights, Known, Work
-from task_scheduler.core.inbox import Command, Fact, Inbox, Returned, Started, ThreadEnded
-from task_scheduler.core.limits import EngineLimits
+from task_scheduler.core.inbox import Command, Fact, Inbox, Returned
+from task_scheduler.core.limits import EngineLimits, Room
 from task_scheduler.core.model import (
     SECOND,
     Claim,
-    Completion,
     Microseconds,
     MisfirePolicy,
     RunState,
@@ -31,7 +30,7 @@ from task_scheduler.core.model import (
 )
 from task_scheduler.core.planner import PlannedSkip, Seats
 from task_scheduler.core.ports import Catalog, Clock, Emit, Hands, Marks, Store
-from task_scheduler.core.settlement import settle, tally
+from task_scheduler.core.reception import Reception
 from task_scheduler.core.skips import record_skips, skip_event
 
 __all__ = ["Engine"]
@@ -54,8 +53,8 @@ class Engine:
         self.inbox = Inbox()
         self.flights = Flights()
         self.limits = limits
-        self.fenced_count = 0
-        """Completions that came with a token which owns nothing any more."""
+        self.is_passive = False
+        """Whether only commands are obeyed: nothing is planned, claimed or recovered."""
         self._store = store
         self._clock = clock
         self._hands = hands
@@ -65,17 +64,38 @@ class Engine:
         self._run_id = 0
         self._plan_at: Microseconds | None = 0
         self._claim_at: Microseconds | None = 0
-        self._mean_duration = 1_000.0
+        self._stuck_until: Microseconds = 0
+        self._first_token = 0
+        self._has_doubts = False
+        """Whether the last tick failed: it may have been committed all the same."""
+        self._doubtful_slots: list[int] = []
+        self._has_queue = True
+        """Whether runs may wait for seats that nobody in this process ever had."""
         self._shelf = EntryShelf(store, catalog, self.flights)
         self._control = Control(
             store, self._shelf, self.flights, hands, limits, next_run_id=self.next_run_id
         )
+        self._reception = Reception(store, self.flights, self._control)
 
     def open(self, *, epoch: int, last_run_id: int) -> None:
         """Begin an epoch: tokens and run ids go on above everything the ledger has seen."""
-        self._token = epoch << 32
+        self._token = self._first_token = epoch << 32
         self._run_id = last_run_id
         self._plan_at = self._claim_at = 0
+
+    def look_again(self) -> None:
+        """Forget what the last tick knew of the next moments: the clock was set."""
+        self._plan_at = self._claim_at = 0
+        self._stuck_until = 0
+
+    def has_due_claims(self) -> bool:
+        """Whether runs that are due wait in the ledger, as far as the last tick knows."""
+        return self._claim_at is not None and self._claim_at <= self._clock.now()
+
+    @property
+    def fenced_count(self) -> int:
+        """Completions that came with a token which owns nothing any more."""
+        return self._reception.fenced_count
 
     def next_run_id(self) -> int:
         """Return an id that no run ever had."""
@@ -94,31 +114,36 @@ class Engine:
         """
         facts = self.inbox.take()
         work = Work(self._clock.now())
-        if not facts and not self._is_due(work.now):
+        if not facts and (self.is_passive or not self._is_due(work.now)):
             return self._wake_at()
-        saved_run_id = self._run_id
         try:
             with self._store.transaction():
-                self._settle(facts, work)
+                self._reconcile(work)
+                self._reception.receive(facts, work)
                 self._obey(facts, work)
-                self._plan(work)
-                self._claim(work)
+                if not self.is_passive:
+                    self._plan(work)
+                    self._claim(work)
                 wake = self._store.fetch("wake_at")
         except BaseException as error:
             # Callers are told at once instead of waiting for the store to come back.
-            self.inbox.put_back(f for f in facts if not isinstance(f, Command))
+            kept = [fact for fact in facts if not isinstance(fact, Command)]
+            # The commit may have failed after it happened, so what was taken from the gate does
+            # not go back there: it returns to the ledger, whatever that says of it by then.
+            self.inbox.put_back(kept + [Returned(flight.claim) for flight in work.revoked])
             for fact in facts:
                 if isinstance(fact, Command):
                     fact.reject(error)
-            self._run_id = saved_run_id
             self._plan_at = self._claim_at = 0
-            self._undo(work)
+            self._stuck_until = 0
+            self._has_doubts = True
+            self._doubtful_slots += work.taken_slots
+            self.flights.unlearn_all()
             raise
         self._plan_at, self._claim_at = wake
-        if work.is_stuck and self._claim_at is not None:
-            # Due, and yet nobody may have it (say, its thread still runs): look again later
-            # instead of at once, should no fact come before.
-            self._claim_at = max(self._claim_at, work.now + SECOND)
+        # Due, and yet nobody may have it (say, its thread still runs): look again later instead
+        # of at once, should no fact come before.
+        self._stuck_until = work.now + SECOND if work.is_stuck else 0
         self._apply(work)
         return self._wake_at()
 
@@ -126,140 +151,66 @@ class Engine:
         """Whether the ledger has something to look at, as far as the last tick knows."""
         if self._plan_at is not None and self._plan_at <= now:
             return True
-        is_claimable = self._claim_at is not None and self._claim_at <= now + self.limits.look_ahead
-        return is_claimable and self.room("thread") + self.room("process") > 0
+        claim_at = self._look_at_claims()
+        return claim_at is not None and claim_at <= now
 
     def _wake_at(self) -> Microseconds | None:
+        if self.is_passive:
+            return None
         moments = [self._plan_at] if self._plan_at is not None else []
-        if self._claim_at is not None and self.room("thread") + self.room("process") > 0:
-            moments.append(self._claim_at - self.limits.look_ahead)
+        claim_at = self._look_at_claims()
+        if claim_at is not None:
+            moments.append(claim_at)
         return min(moments, default=None)
 
-    def room(self, executor: str) -> int:
-        """Return how many more claims of an executor may be taken in hand now."""
-        flights = self.flights
-        idle = self.limits.workers - len(flights.in_hand)
-        if executor == "process":
-            return max(0, idle)
-        if len(flights.overrun) > self.limits.workers:
+    def _look_at_claims(self) -> Microseconds | None:
+        """Return when to look at the waiting runs, as far as the last tick knows."""
+        if self._claim_at is None:
+            return None
+        room = self._room()
+        if room.left_for("thread") + room.left_for("process") <= 0:
+            return None
+        return max(self._claim_at - self.limits.look_ahead, self._stuck_until)
+
+    def _room(self, work: Work | None = None) -> Room:
+        """Return what may be taken in hand now, or at the end of a tick's work."""
+        flights, limits = self.flights, self.limits
+        in_hand, processes = len(flights.in_hand), flights.process_count
+        if work is not None:
+            for run_id in set(work.ended):
+                flight = flights.in_hand.get(run_id)
+                if flight is not None:
+                    in_hand -= 1
+                    processes -= flight.claim.executor == "process"
+            in_hand += len(work.claims)
+            processes += sum(1 for f in work.claims if f.claim.executor == "process")
+        ahead = min(limits.batch, int(limits.work_ahead / max(20.0, self._reception.mean_duration)))
+        return Room(
+            limits.workers + ahead - in_hand,
+            limits.workers - processes,
             # Too many threads that nobody can stop: no more functions until some of them end.
-            return 0
-        ahead = min(self.limits.batch, int(self.limits.work_ahead / max(20.0, self._mean_duration)))
-        return max(0, idle + ahead)
+            is_open_to_threads=len(flights.overrun) <= limits.workers,
+        )
 
-    # -- settle ---------------------------------------------------------------------------------
+    def _reconcile(self, work: Work) -> None:
+        """Mend what memory and ledger may disagree about.
 
-    def _settle(self, facts: Sequence[Fact], work: Work) -> None:
-        """Record what started, ended and came back."""
-        settlements = []
-        started: list[Started] = []
-        returned: list[Returned] = []
-        threads: list[ThreadEnded] = []
-        for fact in facts:
-            match fact:
-                case Completion():
-                    flight = self.flights.holder_of(fact.run_id, fact.token)
-                    if flight is None:
-                        self.fenced_count += 1
-                        continue
-                    settlements.append(settle(flight, fact, work.now))
-                case Started():
-                    started.append(fact)
-                case Returned():
-                    returned.append(fact)
-                case ThreadEnded():
-                    threads.append(fact)
-        ended_threads = {thread.run_id for thread in threads}
-        if settlements:
-            run = self._store.execute
-            run("settle_attempts", rows=[s.attempt_row() for s in settlements])
-            run("settle_runs", rows=[s.run_row() for s in settlements])
-            run("settle_progress", rows=tally(settlements))
-            for item in settlements:
-                work.ended.append(item.completion.run_id)
-                work.events.extend(item.events)
-                if not item.completion.is_still_running:
-                    self._measure(item.completion)
-                elif item.completion.run_id not in ended_threads:
-                    self._keep_seat(item.completion, item.state, work)
-        self._end_threads(threads, work)
-        if settlements or threads:
-            occupied = [t for t, n in self.flights.occupied.items() if n > 0]
-            occupied += [s.completion.task_id for s in settlements if s.completion.is_still_running]
-            if self._store.execute("release_queued", occupied=occupied):
-                work.has_unclaimed = True
-        self._mark_started(started, work)
-        self._take_back(returned, work)
-
-    def _keep_seat(self, done: Completion, state: RunState, work: Work) -> None:
-        """A thread that overran its timeout keeps its task's seat until it ends."""
-
-        def occupy() -> None:
-            # A run that waits for its retry keeps the seat by its own row in the ledger.
-            keeps_seat = state is not RunState.WAITING
-            self.flights.overrun[done.run_id] = done.task_id if keeps_seat else None
-            self.flights.occupied[done.task_id] += keeps_seat
-
-        work.after.append(occupy)
-
-    def _end_threads(self, threads: Sequence[ThreadEnded], work: Work) -> None:
-        if not threads:
+        Once a process: what kept queued runs waiting may have gone with an earlier process. After
+        a failed tick: it may have been committed with claims that nobody took in hand.
+        """
+        if self.is_passive:
             return
-        self._store.execute("end_of_thread", rows=[t.run_id for t in threads])
-        work.has_unclaimed = True
-        for thread in threads:
-            seat = self.flights.overrun.pop(thread.run_id, None)
-            if seat is not None:
-                self.flights.occupied[seat] -= 1
-
-    def _mark_started(self, started: Sequence[Started], work: Work) -> None:
-        """Show as running what is still going after the tick in which it began."""
-        rows, events = [], []
-        ended = set(work.ended)
-        for fact in started:
-            flight = self.flights.holder_of(fact.run_id, fact.token)
-            if flight is None:
-                continue
-            flight.is_started = True
-            name = flight.entry.name if flight.entry is not None else flight.claim.task_id
-            claim = flight.claim
-            events.append(AttemptStarted(claim.task_id, name, claim.run_id, claim.attempt, fact.at))
-            if fact.run_id not in ended:
-                rows.append([fact.run_id, fact.token, fact.at])
-        work.events[:0] = events
-        if rows:
-            self._store.execute("mark_running", rows=rows)
-
-    def _take_back(self, returned: Sequence[Returned], work: Work) -> None:
-        """Decide anew about claims that could not start in time, or saw the clock step."""
-        rows, skips = [], []
-        for fact in returned:
-            claim = fact.claim
-            flight = self.flights.holder_of(claim.run_id, claim.token)
-            if flight is None:
-                continue
-            rows.append([claim.run_id, claim.token, None])
-            work.ended.append(claim.run_id)
-            policies = flight.entry.policies if flight.entry is not None else None
-            if (
-                policies is not None
-                and policies.misfire is MisfirePolicy.SKIP
-                and claim.start_by is not None
-                and work.now > claim.start_by
-            ):
-                skips.append([claim.run_id, SkipReason.EXPIRED, work.now])
-        if rows:
-            self._store.execute("hand_back", rows=rows)
-            work.has_unclaimed = True
-        if skips:
-            self._store.execute("skip_runs", rows=skips)
-
-    def _measure(self, done: Completion) -> None:
-        """Keep the mean duration of thread attempts: it bounds how far ahead claims are taken."""
-        flight = self.flights.in_hand.get(done.run_id)
-        if flight is not None and flight.claim.executor == "thread":
-            duration = min(10 * SECOND, max(0, done.ended_at - done.started_at))
-            self._mean_duration += 0.05 * (duration - self._mean_duration)
+        if self._has_queue:
+            work.vacated.update(self._store.fetch("queued_tasks"))
+        if self._has_doubts:
+            in_hand = self.flights.in_hand
+            orphans = [
+                [run_id, token]
+                for run_id, token in self._store.fetch("claims_since", token=self._first_token)
+                if run_id not in in_hand or in_hand[run_id].claim.token != token
+            ]
+            if orphans:
+                self._store.execute("hand_back", rows=orphans)
 
     # -- obey -----------------------------------------------------------------------------------
 
@@ -268,6 +219,7 @@ class Engine:
         if commands:
             self._control.apply(commands, work)
             work.has_unclaimed = True
+            self._reception.release(work)
 
     # -- plan -----------------------------------------------------------------------------------
 
@@ -280,12 +232,13 @@ class Engine:
         cursors: list[list[Any]] = []
         skips: list[list[Any]] = []
         starts: list[tuple[Known, planner.PlannedRun]] = []
-        for task_id, revision, due_at, anchor, taken, queued, blocker in rows:
+        going_on: list[list[int | None]] = []
+        for task_id, _, due_at, _, seats_taken, queued, oldest, cursor in rows:
             known = known_of.get(task_id)
-            if known is None or due_at is None:
+            if known is None:
                 cursors.append([task_id, None, due_at, None, None])
                 continue
-            taken += self.flights.occupied[task_id]
+            taken = seats_taken + self.flights.seats_kept(task_id)
             plan = self._shelf.plan(known, Seats(taken, queued), due_at, work)
             if plan is None:
                 error = self._shelf.error_of(task_id)
@@ -298,12 +251,18 @@ class Engine:
                 plan_at = due_at
             cursors.append([task_id, last, plan.next_due_at, plan_at, None])
             starts.extend((known, run) for run in plan.runs)
+            blocker = oldest or self.flights.keeper_of(task_id)
             skips.extend(self._skip_row(known, skip, blocker, work) for skip in plan.skips)
+            if blocker is not None and any(
+                skip.reason is SkipReason.OVERLAP and skip.first == due_at for skip in plan.skips
+            ):
+                going_on.append([blocker, cursor])
             if plan.is_replacing:
-                self._control.replace(task_id, work)
+                self._control.replace(known.entry, work)
         self._insert(starts, work)
         self._store.execute("move_cursors", rows=cursors)
-        record_skips(self._store, skips)
+        record_skips(self._store, self._joined(skips, going_on))
+        self._reception.release(work)
 
     def _skip_row(
         self, known: Known, skip: PlannedSkip, blocker: int | None, work: Work
@@ -313,6 +272,16 @@ class Engine:
         by = blocker if skip.reason is SkipReason.OVERLAP else None
         return [entry.task_id, skip.reason, skip.first, skip.last, skip.count, by, work.now]
 
+    def _joined(self, skips: list[list[Any]], going_on: list[list[int | None]]) -> list[list[Any]]:
+        """Let a skip continue the range that the same run began, if nothing lies between."""
+        if not going_on:
+            return skips
+        first_of = self._store.fetch("open_skips", rows=going_on)
+        for row in skips:
+            if row[5] is not None:
+                row[2] = first_of.get(str(row[5]), row[2])
+        return skips
+
     def _insert(self, starts: list[tuple[Known, planner.PlannedRun]], work: Work) -> None:
         """Insert planned runs, claimed at once where a worker will be free for them."""
         if not starts:
@@ -321,16 +290,14 @@ class Engine:
         # Behind a backlog everything queues up in the ledger, so that priority decides.
         has_backlog = self._claim_at is not None and self._claim_at <= work.now
         has_backlog = has_backlog or work.has_unclaimed
-        rooms = {"thread": self.room("thread"), "process": self.room("process")}
+        room = self._room(work)
         rows, flights = [], []
         for known, run in starts:
             entry = known.entry
             claim = None
-            if run.waiting_for is None and not has_backlog and rooms[entry.executor] > 0:
+            if run.waiting_for is None and not has_backlog and room.take(entry.executor):
                 claim = self._new_claim(known, run.at, work)
             if claim is not None:
-                rooms["process"] -= 1
-                rooms["thread"] -= 1
                 flights.append(Flight(claim, entry))
             else:
                 work.has_unclaimed = True
@@ -354,6 +321,9 @@ class Engine:
         if self._store.execute("insert_runs", rows=rows) != len(rows):
             # An instant that was planned before (an edit brought it back) does not run again.
             present = set(self._store.fetch("present_runs", rows=[row[0] for row in rows]))
+            for flight in flights:
+                if flight.claim.run_id not in present:
+                    work.after.append(partial(self._marks.release, flight.claim.slot))
             flights = [f for f in flights if f.claim.run_id in present]
         work.claims.extend(flights)
 
@@ -409,38 +379,34 @@ class Engine:
         """Reserve due runs that are waiting in the ledger."""
         horizon = work.now + self.limits.look_ahead
         is_expected = self._claim_at is not None and self._claim_at <= horizon
-        freed = sum(1 for run_id in work.ended if run_id in self.flights.in_hand)
-        rooms = {name: self.room(name) + freed - len(work.claims) for name in ("thread", "process")}
-        if len(self.flights.overrun) > self.limits.workers:
-            rooms["thread"] = 0
-        if max(rooms.values()) <= 0 or not (is_expected or work.has_unclaimed):
+        room = self._room(work)
+        threads, processes = room.left_for("thread"), room.left_for("process")
+        if max(threads, processes) <= 0 or not (is_expected or work.has_unclaimed):
             return
         rows = self._store.fetch(
             "claimable_runs",
             horizon=horizon,
-            limit=min(self.limits.batch, max(rooms.values())),
-            thread_room=rooms["thread"],
-            process_room=rooms["process"],
-            occupied=[t for t, n in self.flights.occupied.items() if n > 0],
+            limit=min(self.limits.batch, max(threads, processes)),
+            thread_room=threads,
+            process_room=processes,
+            occupied=sorted(self.flights.closed_tasks()),
         )
-        work.is_stuck = not rows
         known_of = self._shelf.look_up([(row[1], row[9]) for row in rows])
         claimed = []
         for row in rows:
-            run_id, task_id, key, at, due_at, attempt, _, executor, recoveries, *_, origin = row
+            run_id, task_id, key, at, due_at, attempt, _, _, recoveries, *_, origin = row
             known = known_of.get(task_id)
-            if known is None or rooms[executor] <= 0:
+            if known is None or not room.take(known.entry.executor):
                 continue
             slot = self._take_slot(work)
             if slot is None:
                 break
-            rooms["thread"] -= 1
-            rooms["process"] -= 1
             claim = self._claim_of(
                 known, run_id, key, at=at, due_at=due_at, attempt=attempt + 1, slot=slot
             )
-            claimed.append([run_id, claim.token, slot])
+            claimed.append([run_id, claim.token, slot, claim.executor])
             work.claims.append(Flight(claim, known.entry, recoveries, origin))
+        work.is_stuck = not claimed
         if claimed:
             self._store.execute("claim_runs", rows=claimed)
 
@@ -449,6 +415,11 @@ class Engine:
     def _apply(self, work: Work) -> None:
         """Carry out what is now durable."""
         flights = self.flights
+        self._has_doubts = False
+        self._has_queue = self._has_queue and self.is_passive
+        for slot in self._doubtful_slots:
+            self._marks.release(slot)
+        self._doubtful_slots.clear()
         forgotten = []
         for run_id in work.ended:
             flight = flights.remove(run_id)
@@ -466,10 +437,3 @@ class Engine:
             self._hands.forget(forgotten)
         for event in work.events:
             self._emit(event)
-
-    def _undo(self, work: Work) -> None:
-        """Put back what the failed tick took out of memory."""
-        for slot in work.taken_slots:
-            self._marks.release(slot)
-        if work.revoked:
-            self._hands.hand_over([(f.claim, f.entry) for f in work.revoked if f.entry is not None])

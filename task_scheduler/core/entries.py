@@ -114,11 +114,16 @@ class EntryShelf:
         self._errors[entry.task_id] = text = self._text_of(error)
         work.events.append(EntryFailed(entry.task_id, entry.name, text))
 
-    def plan(self, known: Known, seats: Seats, due_at: Microseconds, work: Work) -> Plan | None:
+    def plan(
+        self, known: Known, seats: Seats, due_at: Microseconds | None, work: Work
+    ) -> Plan | None:
         """Plan one entry; None, with an event, if its rule raises or answers nonsense."""
         entry = known.entry
         if known.occurrences is not None:
             try:
+                if due_at is None:
+                    # Its rule raised when it was added: its first moment is not known yet.
+                    return Plan(known.occurrences.first(known.anchor))
                 return planner.plan(
                     known.occurrences,
                     entry.policies,

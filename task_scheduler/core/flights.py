@@ -6,15 +6,15 @@ rebuilt from it after a restart. Decides nothing.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from task_scheduler.core.events import Event
-from task_scheduler.core.model import Claim, Entry, Microseconds
+from task_scheduler.core.model import Claim, Entry, Microseconds, OverlapPolicy, SkipReason
 from task_scheduler.schedules.occurrences import Occurrences
 
-__all__ = ["Flight", "Flights", "Known", "Work"]
+__all__ = ["Flight", "Flights", "Known", "Overrun", "Work"]
 
 _KNOWN_LIMIT = 50_000
 """Entries kept parsed; beyond it the least recently planned are read again when due."""
@@ -41,8 +41,24 @@ class Flight:
     recoveries: int = 0
     origin: str = "schedule"
     is_started: bool = False
-    is_marked: bool = False
-    """Whether the ledger shows it as running."""
+    cancel_reason: str | None = None
+    """A cancel was promised: no other attempt follows, and none begins."""
+    skip_reason: SkipReason | None = None
+    """What becomes of the run if it turns out that this claim never started; None: it goes on."""
+
+    @property
+    def name(self) -> str:
+        """The name of the entry, or the id of one that was removed."""
+        return self.entry.name if self.entry is not None else self.claim.task_id
+
+
+@dataclass(frozen=True, slots=True)
+class Overrun:
+    """A thread that is still going after its timeout."""
+
+    task_id: str
+    is_alone: bool
+    """Whether its task lets nothing run beside it."""
 
 
 class Flights:
@@ -50,24 +66,21 @@ class Flights:
 
     def __init__(self) -> None:
         self.in_hand: dict[int, Flight] = {}
-        self.occupied: Counter[str] = Counter()
-        """Threads of timed-out attempts, per task, that still run after their run was settled."""
-        self.overrun: dict[int, str | None] = {}
-        """Runs whose thread is still going after its timeout, with the task whose seat it keeps."""
+        self.overrun: dict[int, Overrun] = {}
+        """Threads that are still going after the timeout of their run."""
         self.process_count = 0
         self._known: OrderedDict[str, Known] = OrderedDict()
 
     def add(self, flight: Flight) -> None:
         """Take a committed claim in hand."""
         self.in_hand[flight.claim.run_id] = flight
-        if flight.claim.executor == "process":
-            self.process_count += 1
+        self.process_count += flight.claim.executor == "process"
 
     def remove(self, run_id: int) -> Flight | None:
         """Let a claim go whose end is durable."""
         flight = self.in_hand.pop(run_id, None)
-        if flight is not None and flight.claim.executor == "process":
-            self.process_count -= 1
+        if flight is not None:
+            self.process_count -= flight.claim.executor == "process"
         return flight
 
     def holder_of(self, run_id: int, token: int) -> Flight | None:
@@ -97,6 +110,28 @@ class Flights:
         """Forget an entry that was removed or bound anew."""
         self._known.pop(task_id, None)
 
+    def unlearn_all(self) -> None:
+        """Forget every entry: some were read in a transaction that came to nothing."""
+        self._known.clear()
+
+    def keep_seat(self, flight: Flight) -> None:
+        """Remember a thread that goes on after its timeout: it keeps the seat of its task."""
+        policies = flight.entry.policies if flight.entry is not None else None
+        is_alone = policies is None or policies.overlap is not OverlapPolicy.ALLOW
+        self.overrun[flight.claim.run_id] = Overrun(flight.claim.task_id, is_alone)
+
+    def seats_kept(self, task_id: str) -> int:
+        """Return how many seats of a task are kept by threads that nobody can stop."""
+        return sum(1 for overrun in self.overrun.values() if overrun.task_id == task_id)
+
+    def keeper_of(self, task_id: str) -> int | None:
+        """Return the oldest run whose thread keeps a seat of the task."""
+        return min((run for run, o in self.overrun.items() if o.task_id == task_id), default=None)
+
+    def closed_tasks(self) -> set[str]:
+        """Return the tasks of which nothing may start before a thread has ended."""
+        return {overrun.task_id for overrun in self.overrun.values() if overrun.is_alone}
+
 
 @dataclass(slots=True)
 class Work:
@@ -109,7 +144,9 @@ class Work:
     after: list[Callable[[], object]] = field(default_factory=list)
     """Called after the commit: answers to commands, changes of what is remembered."""
     revoked: list[Flight] = field(default_factory=list)
-    """Claims taken back at the gate; handed over again if the transaction fails."""
+    """Claims taken back at the gate."""
+    vacated: set[str] = field(default_factory=set)
+    """Tasks of which a run or a thread came to its end: one that waits for its seat may come."""
     taken_slots: list[int] = field(default_factory=list)
     has_unclaimed: bool = False
     """Whether runs may wait in the ledger that the last tick did not know of."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from task_scheduler.core.model import SECOND, Microseconds
 
-__all__ = ["EngineLimits"]
+__all__ = ["EngineLimits", "Room"]
 
 
 @dataclass(slots=True)
@@ -24,3 +24,26 @@ class EngineLimits:
     """Claims in memory beyond the idle workers: as many as are worked off in this time."""
     rule_retry: Microseconds = 60 * SECOND
     """A rule that raised is asked again after this time."""
+
+
+@dataclass(slots=True)
+class Room:
+    """What may still be taken in hand: places for any claim, some of them for processes."""
+
+    places: int
+    processes: int
+    is_open_to_threads: bool = True
+
+    def left_for(self, executor: str) -> int:
+        """Return how many more claims of an executor there is room for."""
+        if executor == "process":
+            return max(0, min(self.places, self.processes))
+        return max(0, self.places) if self.is_open_to_threads else 0
+
+    def take(self, executor: str) -> bool:
+        """Take a place; False if there is none."""
+        if self.left_for(executor) <= 0:
+            return False
+        self.places -= 1
+        self.processes -= executor == "process"
+        return True

@@ -115,7 +115,7 @@ def admit(policies: Policies, seats: Seats) -> Admission:
     if policies.overlap is OverlapPolicy.ALLOW:
         limit = policies.overlap_limit
         return Admission.SKIP if limit and seats.taken >= limit else Admission.RUN
-    if not seats.taken:
+    if not seats.taken and not seats.queued:
         return Admission.RUN
     if policies.overlap is OverlapPolicy.QUEUE:
         limit = policies.overlap_limit or 1
@@ -226,7 +226,12 @@ def _admitted(
             runs.append(PlannedRun(moment))
             seats = Seats(seats.taken + 1, seats.queued)
         elif admission is Admission.SKIP:
-            skips.append(PlannedSkip(moment, moment, 1, SkipReason.OVERLAP))
+            first, count = moment, 1
+            if skips and skips[-1].reason is SkipReason.OVERLAP:
+                # Nothing came between: a seat that is taken stays so within one plan.
+                before = skips.pop()
+                first, count = before.first, 1 + (before.count or 0)
+            skips.append(PlannedSkip(first, moment, count, SkipReason.OVERLAP))
         else:
             is_replacing = is_replacing or admission is Admission.REPLACE
             runs.append(PlannedRun(moment, WaitingFor.OVERLAP))

@@ -44,11 +44,11 @@ class Store(Protocol):
         """Begin, and at the end of the context commit durably or roll back."""
         ...
 
-    def fetch(self, statement: str, **parameters: Any) -> Any:
+    def fetch(self, statement: str, /, **parameters: Any) -> Any:
         """Return the single value of a query, decoded from JSON where it is JSON."""
         ...
 
-    def execute(self, statement: str, **parameters: Any) -> int:
+    def execute(self, statement: str, /, **parameters: Any) -> int:
         """Run a statement and return how many rows it changed."""
         ...
 
@@ -77,7 +77,7 @@ class Hands(Protocol):
         ...
 
     def forget(self, claims: Sequence[Claim]) -> None:
-        """The ends of these claims are durable: whatever was kept to prove them may go."""
+        """Let go of whatever was kept to prove the ends of these claims: they are durable."""
         ...
 
 

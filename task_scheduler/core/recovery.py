@@ -17,9 +17,17 @@ from typing import Any
 from task_scheduler.core.events import AttemptRecovered
 from task_scheduler.core.flights import Flight
 from task_scheduler.core.inbox import Returned
-from task_scheduler.core.model import SECOND, Claim, Completion, Entry, Microseconds, Outcome
+from task_scheduler.core.model import (
+    SECOND,
+    Claim,
+    Completion,
+    Entry,
+    Microseconds,
+    Outcome,
+    SkipReason,
+)
 
-__all__ = ["Mark", "Recovered", "Verdict", "claim_of_row", "recover_functions"]
+__all__ = ["Mark", "Recovered", "Verdict", "claim_of_row", "flight_of_row", "recover_functions"]
 
 
 class Mark:
@@ -63,9 +71,8 @@ class Recovered:
             flight.is_started = True
         if completion is not None:
             self.facts.append(completion)
-        name = flight.entry.name if flight.entry is not None else claim.task_id
         self.events.append(
-            AttemptRecovered(claim.task_id, name, claim.run_id, claim.attempt, verdict)
+            AttemptRecovered(claim.task_id, flight.name, claim.run_id, claim.attempt, verdict)
         )
 
 
@@ -88,6 +95,18 @@ def claim_of_row(row: Sequence[Any], entry: Entry | None) -> Claim:
         executor=executor,
         timeout=None if timeout is None else round(timeout * SECOND),
         clock_offset=0,
+    )
+
+
+def flight_of_row(row: Sequence[Any], entry: Entry | None) -> Flight:
+    """Return the flight that a row of `claimed_runs` tells of, with what was promised about it."""
+    return Flight(
+        claim_of_row(row, entry),
+        entry,
+        recoveries=row[8],
+        origin=row[11],
+        cancel_reason=row[16],
+        skip_reason=None if row[17] is None else SkipReason(row[17]),
     )
 
 

@@ -83,7 +83,8 @@ def settle(flight: Flight, done: Completion, now: Microseconds) -> Settlement:
             identity=f"{claim.task_id}/{claim.key}/{done.attempt}",
             recoveries=recoveries,
         )
-    if decision is not None and decision.is_retried:
+    is_cancelled = flight.cancel_reason is not None and done.outcome is not Outcome.SUCCEEDED
+    if decision is not None and decision.is_retried and not is_cancelled:
         state = advance(running, Fact.RETRIED)
         waiting_for = WaitingFor.THREAD if done.is_still_running else WaitingFor.RETRY
         due_at = now + decision.delay
@@ -101,14 +102,16 @@ def settle(flight: Flight, done: Completion, now: Microseconds) -> Settlement:
             )
         )
     else:
-        state = advance(running, fact_of(done.outcome))
+        # The attempt may have failed by itself before the cancel reached it: the run was cancelled.
+        outcome = Outcome.CANCELLED if is_cancelled else done.outcome
+        state = advance(running, fact_of(outcome))
         events.append(
             RunSettled(
                 claim.task_id,
                 name,
                 claim.run_id,
                 done.attempt,
-                done.outcome,
+                outcome,
                 done.error,
                 duration,
                 done.ended_at,

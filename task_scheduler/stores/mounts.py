@@ -11,8 +11,27 @@ from pathlib import Path
 __all__ = ["network_file_system_of"]
 
 _NETWORK = frozenset(
-    "nfs nfs4 cifs smb2 smb3 smbfs 9p afs ceph glusterfs lustre ncpfs fuse.sshfs fuse.glusterfs "
-    "fuse.s3fs fuse.rclone gfs2 ocfs2 beegfs".split()
+    {
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb2",
+        "smb3",
+        "smbfs",
+        "9p",
+        "afs",
+        "ceph",
+        "glusterfs",
+        "lustre",
+        "ncpfs",
+        "fuse.sshfs",
+        "fuse.glusterfs",
+        "fuse.s3fs",
+        "fuse.rclone",
+        "gfs2",
+        "ocfs2",
+        "beegfs",
+    }
 )
 
 

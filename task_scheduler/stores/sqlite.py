@@ -33,6 +33,8 @@ from task_scheduler.stores.statements import migrations, statement
 __all__ = ["MEMORY", "SqliteReader", "SqliteStore", "read_only"]
 
 MEMORY = ":memory:"
+_APPLICATION_ID = 0x54534B4C
+"""What the first migration writes into the file's header."""
 _CHECKPOINT_CHANGES = 4_000
 """Changed rows between two checkpoints: about a thousand pages of log."""
 _TRUNCATE_BYTES = 64 * 1024 * 1024
@@ -81,6 +83,8 @@ class SqliteStore:
             cached_statements=256,
         )
         try:
+            # Before anything that writes: the file may be another program's.
+            self._check_contents(connection)
             for pragma in (
                 "journal_mode=WAL",
                 "synchronous=FULL",
@@ -96,23 +100,29 @@ class SqliteStore:
             raise
         return connection
 
-    def _migrate(self) -> None:
-        """Bring the schema up to this release, each step in a transaction of its own."""
-        connection = self._connection
+    def _check_contents(self, connection: sqlite3.Connection) -> None:
+        """Refuse what is not a sound ledger of this release or an older one."""
         (found,) = connection.execute("PRAGMA user_version").fetchone()
+        (owner,) = connection.execute("PRAGMA application_id").fetchone()
+        (objects,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if owner != _APPLICATION_ID and (owner or found or objects):
+            raise StoreDamagedError(
+                "errors.store_damaged", path=self.path, reason="the database of another program"
+            )
         known = migrations()[-1][0]
         if found > known:
             raise SchemaTooNewError(
                 "errors.schema_too_new", path=self.path, found=found, known=known
             )
-        if found == 0 and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-            raise StoreDamagedError(
-                "errors.store_damaged", path=self.path, reason="the database of another program"
-            )
         if found:
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
                 raise StoreDamagedError("errors.store_damaged", path=self.path, reason=verdict)
+
+    def _migrate(self) -> None:
+        """Bring the schema up to this release, each step in a transaction of its own."""
+        connection = self._connection
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
         for number, text in migrations():
             if number > found:
                 script = f"BEGIN IMMEDIATE;\n{text}\nPRAGMA user_version = {number};\nCOMMIT;"
@@ -134,16 +144,16 @@ class SqliteStore:
                         connection.execute("ROLLBACK")
                 raise
 
-    def fetch(self, name: str, **parameters: Any) -> Any:
+    def fetch(self, name: str, /, **parameters: Any) -> Any:
         """Return the single value of a named query, decoded where it is JSON."""
         self._check_process()
-        with self._guard:
+        with self._guard, _translated(self.path):
             return _fetch(self._connection, name, parameters)
 
-    def execute(self, name: str, **parameters: Any) -> int:
+    def execute(self, name: str, /, **parameters: Any) -> int:
         """Run a named statement; return how many rows it changed."""
         self._check_process()
-        with self._guard:
+        with self._guard, _translated(self.path):
             return self._connection.execute(statement(name), _encoded(parameters)).rowcount
 
     def checkpoint(self) -> None:
@@ -163,7 +173,7 @@ class SqliteStore:
     def log_bytes(self) -> int:
         """The size of the write-ahead log."""
         with suppress(OSError):
-            return os.stat(self.path + "-wal").st_size
+            return Path(self.path + "-wal").stat().st_size
         return 0
 
     def close(self) -> None:
@@ -187,7 +197,7 @@ class SqliteReader:
         self._pid = os.getpid()
         self._connection: sqlite3.Connection | None = None
 
-    def fetch(self, name: str, **parameters: Any) -> Any:
+    def fetch(self, name: str, /, **parameters: Any) -> Any:
         """Return the single value of a named query, decoded where it is JSON."""
         if self._store is not None:
             return self._store.fetch(name, **parameters)

@@ -1,6 +1,9 @@
 -- The ledger: entries and their progress, runs, attempts, skips, and who held it when.
 -- Moments are microseconds since the Unix epoch (UTC), durations microseconds.
 
+-- Says that the file is ours ("TSKL"), whatever else calls itself version 1.
+PRAGMA application_id = 1414744908;
+
 CREATE TABLE entries (
     task_id TEXT NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,
@@ -63,6 +66,7 @@ CREATE TABLE runs (
     ended_at INTEGER,
     error TEXT,
     reason TEXT,
+    cancel_reason TEXT,
     UNIQUE (task_id, key)
 ) STRICT;
 
@@ -100,8 +104,8 @@ CREATE TABLE skips (
 ) STRICT;
 
 CREATE INDEX skips_of_task ON skips (task_id, skip_id);
--- All occurrences that one living run kept out are one range.
-CREATE UNIQUE INDEX skips_blocker ON skips (blocker_run_id) WHERE blocker_run_id IS NOT NULL;
+-- The occurrences that one living run kept out, one after another, are one range.
+CREATE UNIQUE INDEX skips_blocker ON skips (blocker_run_id, first_at) WHERE blocker_run_id IS NOT NULL;
 
 -- One row each time a process took the ledger; the upper half of every token is its epoch.
 CREATE TABLE epochs (

@@ -18,14 +18,16 @@ WHERE epoch IN (SELECT DISTINCT token >> 32 FROM runs WHERE token IS NOT NULL);
 -- name: claimed_runs
 -- What an earlier process had in its hands.
 SELECT json_group_array(json_array(run_id, task_id, key, scheduled_at, due_at, attempt, priority, executor,
-    recoveries, coalesce(revision, 0), waiting_for, origin, token, slot, state, started_at))
+    recoveries, coalesce(revision, 0), waiting_for, origin, token, slot, state, started_at, cancel_reason, reason))
 FROM (SELECT r.*, p.revision FROM runs AS r LEFT JOIN progress AS p ON p.task_id = r.task_id
       WHERE r.token IS NOT NULL ORDER BY r.run_id);
 
 -- name: unbind_all
--- At the start of a process no code is bound: such entries wait until a live process adds them.
+-- At the start of a process no code is bound but that which it has just added; the other entries wait
+-- until a live process adds them.
 UPDATE progress SET is_resolved = 0, plan_at = NULL
-WHERE task_id IN (SELECT task_id FROM entries WHERE is_code_bound) AND is_resolved;
+WHERE task_id IN (SELECT task_id FROM entries WHERE is_code_bound) AND is_resolved
+AND task_id NOT IN (SELECT value FROM json_each(:bound));
 
 -- name: load_entries
 -- Whole entries by id.
@@ -42,9 +44,10 @@ AND (waiting_for IS NULL OR waiting_for = 'retry')
 AND task_id IN (SELECT task_id FROM progress WHERE NOT is_resolved);
 
 -- name: free_resolved
--- The waiting runs of tasks whose code is back.
-UPDATE runs SET waiting_for = NULL WHERE state = 'waiting' AND waiting_for = 'code'
-AND task_id IN (SELECT task_id FROM progress WHERE is_resolved);
+-- The waiting runs of tasks whose code is back; those of a paused one wait on.
+UPDATE runs SET waiting_for = (SELECT CASE WHEN p.paused_at IS NOT NULL AND runs.origin = 'schedule' THEN 'pause' END
+    FROM progress AS p WHERE p.task_id = runs.task_id)
+WHERE state = 'waiting' AND waiting_for = 'code' AND task_id IN (SELECT task_id FROM progress WHERE is_resolved);
 
 -- name: forget_threads
 -- A new process: whatever thread held a retry back is gone.
@@ -120,15 +123,18 @@ UPDATE progress SET paused_at = NULL, pause_reason = NULL, cursor = coalesce(:cu
     next_due_at = :next_due_at, plan_at = CASE WHEN is_resolved THEN :plan_at END WHERE task_id = :task_id;
 
 -- name: free_runs
--- What waited for a pause to end, or for code to be bound.
-UPDATE runs SET waiting_for = NULL WHERE state IN ('waiting', 'running') AND waiting_for = :waiting_for
+-- What waited for a pause to end, or for code to be bound, and has nothing else to wait for.
+UPDATE runs SET waiting_for = (SELECT CASE WHEN NOT p.is_resolved THEN 'code'
+        WHEN p.paused_at IS NOT NULL AND runs.origin = 'schedule' THEN 'pause' END
+        FROM progress AS p WHERE p.task_id = runs.task_id)
+WHERE state IN ('waiting', 'running') AND waiting_for = :waiting_for
 AND task_id IN (SELECT value FROM json_each(:ids));
 
 -- name: seats_of
 -- The living and the queued runs of one task, and the oldest of them.
 SELECT json_array(
     (SELECT count(*) FROM runs AS r WHERE r.task_id = :task_id AND r.state IN ('waiting', 'running')
-        AND r.waiting_for IS NOT 'overlap'),
+        AND coalesce(r.waiting_for, '') NOT IN ('overlap', 'thread')),
     (SELECT count(*) FROM runs AS r WHERE r.task_id = :task_id AND r.waiting_for = 'overlap'),
     (SELECT min(r.run_id) FROM runs AS r WHERE r.task_id = :task_id AND r.state IN ('waiting', 'running')));
 
@@ -140,10 +146,15 @@ SELECT run_id FROM runs WHERE task_id = :task_id AND key = :key;
 -- Where one run stands.
 SELECT json_array(run_id, task_id, state, token) FROM runs WHERE run_id = :run_id;
 
+-- name: promise_cancel
+-- A cancel of an attempt that began outlives the process that promised it.
+UPDATE runs SET cancel_reason = j.value ->> 1, reason = j.value ->> 2
+FROM json_each(:rows) AS j WHERE runs.run_id = j.value ->> 0 AND runs.token IS NOT NULL;
+
 -- name: cancel_waiting
--- A run that nobody has is cancelled by the ledger alone.
+-- A run that nobody has, or whose claim (this token) was revoked, is cancelled by the ledger alone.
 UPDATE runs SET state = 'cancelled', ended_at = :at, waiting_for = NULL, error = :error, token = NULL, slot = NULL
-WHERE run_id = :run_id AND state = 'waiting';
+WHERE run_id = :run_id AND state = 'waiting' AND token IS :token;
 
 -- name: all_task_ids
 -- For a hint at the id that was meant.

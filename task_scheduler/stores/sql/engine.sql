@@ -14,7 +14,8 @@ UPDATE runs SET state = j.value ->> 2, attempt = j.value ->> 3, waiting_for = CA
             FROM progress AS p WHERE p.task_id = runs.task_id), 'retry')
         ELSE j.value ->> 4 END,
     due_at = coalesce(j.value ->> 5, runs.due_at), started_at = coalesce(j.value ->> 6, runs.started_at),
-    ended_at = j.value ->> 7, error = j.value ->> 8, recoveries = j.value ->> 9, token = NULL, slot = NULL
+    ended_at = j.value ->> 7, error = j.value ->> 8, recoveries = j.value ->> 9, token = NULL, slot = NULL,
+    reason = CASE j.value ->> 2 WHEN 'cancelled' THEN reason END, cancel_reason = NULL
 FROM json_each(:rows) AS j
 WHERE runs.run_id = j.value ->> 0 AND runs.token = j.value ->> 1 AND runs.state IN ('waiting', 'running');
 
@@ -33,33 +34,52 @@ UPDATE runs SET state = 'running', started_at = j.value ->> 2
 FROM json_each(:rows) AS j
 WHERE runs.run_id = j.value ->> 0 AND runs.token = j.value ->> 1 AND runs.state = 'waiting';
 
+-- name: held_runs
+-- Which of these runs are still in the hands of these tokens.
+SELECT json_group_array(runs.run_id) FROM json_each(:rows) AS j
+JOIN runs ON runs.run_id = j.value ->> 0 AND runs.token = j.value ->> 1;
+
+-- name: claims_since
+-- The claims of this process.
+SELECT json_group_array(json_array(run_id, token)) FROM runs WHERE token IS NOT NULL AND token > :token;
+
 -- name: end_of_thread
 -- The thread of a timed-out function has ended at last: its retry may come.
-UPDATE runs SET waiting_for = 'retry' WHERE waiting_for = 'thread'
-AND run_id IN (SELECT value FROM json_each(:rows));
+UPDATE runs SET waiting_for = coalesce((SELECT CASE WHEN NOT p.is_resolved THEN 'code'
+        WHEN p.paused_at IS NOT NULL AND runs.origin = 'schedule' THEN 'pause' END
+        FROM progress AS p WHERE p.task_id = runs.task_id), 'retry')
+WHERE waiting_for = 'thread' AND run_id IN (SELECT value FROM json_each(:rows));
 
 -- name: hand_back
--- An unstarted claim is given up, uncounted.
-UPDATE runs SET token = NULL, slot = NULL, waiting_for = j.value ->> 2
+-- An unstarted claim is given up, uncounted. That of a paused or code-less task waits for that to end.
+UPDATE runs SET token = NULL, slot = NULL, waiting_for = (SELECT CASE WHEN NOT p.is_resolved THEN 'code'
+        WHEN p.paused_at IS NOT NULL AND runs.origin = 'schedule' THEN 'pause' END
+        FROM progress AS p WHERE p.task_id = runs.task_id)
 FROM json_each(:rows) AS j
 WHERE runs.run_id = j.value ->> 0 AND runs.token = j.value ->> 1 AND runs.state = 'waiting';
 
+-- name: queued_tasks
+-- The tasks that have a run waiting for its predecessor.
+SELECT json_group_array(DISTINCT task_id) FROM runs WHERE waiting_for = 'overlap';
+
 -- name: release_queued
--- The seat of a settled run goes to the oldest run that waits for it; a paused task's stays.
-UPDATE runs SET waiting_for = NULL WHERE run_id IN (
-    SELECT min(q.run_id) FROM runs AS q
-    WHERE q.waiting_for = 'overlap' AND NOT EXISTS (
-        SELECT 1 FROM runs AS living WHERE living.task_id = q.task_id
-        AND living.state IN ('waiting', 'running') AND living.waiting_for IS NOT 'overlap')
-    AND q.task_id NOT IN (SELECT value FROM json_each(:occupied))
-    GROUP BY q.task_id);
+-- In each of these tasks where no run lives any more, the oldest run that waits for that may come.
+UPDATE runs SET waiting_for = (SELECT CASE WHEN NOT p.is_resolved THEN 'code'
+        WHEN p.paused_at IS NOT NULL AND runs.origin = 'schedule' THEN 'pause' END
+        FROM progress AS p WHERE p.task_id = runs.task_id)
+WHERE run_id IN (
+    SELECT (SELECT min(q.run_id) FROM runs AS q WHERE q.task_id = t.value AND q.waiting_for = 'overlap')
+    FROM json_each(:tasks) AS t WHERE NOT EXISTS (
+        SELECT 1 FROM runs AS living WHERE living.task_id = t.value
+        AND living.state IN ('waiting', 'running') AND living.waiting_for IS NOT 'overlap'));
 
 -- name: due_entries
--- Entries to be looked at now, with the seats of their tasks.
-SELECT json_group_array(json_array(task_id, revision, next_due_at, anchor, taken, queued, blocker)) FROM (
-    SELECT p.task_id, p.revision, p.next_due_at, p.anchor,
+-- Entries to be looked at now, with the seats of their tasks. The seat of a run that waits for its own
+-- thread is counted by who knows the threads.
+SELECT json_group_array(json_array(task_id, revision, next_due_at, anchor, taken, queued, blocker, cursor)) FROM (
+    SELECT p.task_id, p.revision, p.next_due_at, p.anchor, p.cursor,
         (SELECT count(*) FROM runs AS r WHERE r.task_id = p.task_id AND r.state IN ('waiting', 'running')
-            AND r.waiting_for IS NOT 'overlap') AS taken,
+            AND coalesce(r.waiting_for, '') NOT IN ('overlap', 'thread')) AS taken,
         (SELECT count(*) FROM runs AS r WHERE r.task_id = p.task_id AND r.waiting_for = 'overlap') AS queued,
         (SELECT min(r.run_id) FROM runs AS r WHERE r.task_id = p.task_id AND r.state IN ('waiting', 'running'))
             AS blocker
@@ -78,17 +98,23 @@ SELECT json_group_array(run_id) FROM runs WHERE run_id IN (SELECT value FROM jso
 
 -- name: move_cursors
 -- In the transaction of `insert_runs`: a cursor never moves without its run or its skip.
-UPDATE progress SET cursor = coalesce(j.value ->> 1, cursor), next_due_at = j.value ->> 2, plan_at = j.value ->> 3,
-    rule_error = j.value ->> 4
+UPDATE progress SET cursor = coalesce(j.value ->> 1, cursor), next_due_at = j.value ->> 2,
+    plan_at = CASE WHEN paused_at IS NULL THEN j.value ->> 3 END, rule_error = j.value ->> 4
 FROM json_each(:rows) AS j WHERE progress.task_id = j.value ->> 0;
 
+-- name: open_skips
+-- The first moment of the newest range that each of these runs kept out, where nothing came after it.
+SELECT json_group_object(j.value ->> 0, s.first_at) FROM json_each(:rows) AS j JOIN skips AS s
+ON s.skip_id = (SELECT skip_id FROM skips WHERE blocker_run_id = j.value ->> 0 ORDER BY first_at DESC LIMIT 1)
+AND s.last_at = j.value ->> 1;
+
 -- name: insert_skips
--- A range of occurrences without an attempt, and why; those kept out by one run are one range.
+-- A range of occurrences without an attempt, and why; it goes on where the same run began it.
 INSERT INTO skips (task_id, reason, first_at, last_at, count, blocker_run_id, at)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
 FROM json_each(:rows) WHERE true
-ON CONFLICT (blocker_run_id) WHERE blocker_run_id IS NOT NULL
-DO UPDATE SET last_at = max(last_at, excluded.last_at), count = count + excluded.count;
+ON CONFLICT (blocker_run_id, first_at) WHERE blocker_run_id IS NOT NULL
+DO UPDATE SET last_at = excluded.last_at, count = count + excluded.count;
 
 -- name: count_skips
 -- The tally of skips of each task.
@@ -110,8 +136,8 @@ SELECT json_group_array(json_array(run_id, task_id, key, scheduled_at, due_at, a
     ORDER BY r.priority DESC, r.due_at, r.run_id LIMIT :limit);
 
 -- name: claim_runs
--- The reservation, durable before anything starts.
-UPDATE runs SET token = j.value ->> 1, slot = j.value ->> 2
+-- The reservation, durable before anything starts; by the executor that the entry has now.
+UPDATE runs SET token = j.value ->> 1, slot = j.value ->> 2, executor = j.value ->> 3
 FROM json_each(:rows) AS j
 WHERE runs.run_id = j.value ->> 0 AND runs.state = 'waiting' AND runs.token IS NULL;
 
@@ -123,9 +149,9 @@ SELECT json_array(
      WHERE state = 'waiting' AND token IS NULL AND (waiting_for IS NULL OR waiting_for = 'retry')));
 
 -- name: skip_runs
--- Waiting runs that will never start, with the reason.
-UPDATE runs SET state = 'skipped', reason = j.value ->> 1, ended_at = j.value ->> 2, waiting_for = NULL,
-    token = NULL, slot = NULL
+-- Waiting runs that will never start (again), with the reason.
+UPDATE runs SET state = CASE attempt WHEN 0 THEN 'skipped' ELSE 'cancelled' END, reason = j.value ->> 1,
+    ended_at = j.value ->> 2, waiting_for = NULL, token = NULL, slot = NULL
 FROM json_each(:rows) AS j WHERE runs.run_id = j.value ->> 0 AND runs.state = 'waiting';
 
 -- name: prune_candidates
@@ -147,7 +173,7 @@ SELECT json_group_array(run_id) FROM (
 
 -- name: next_task
 -- The task after this one, for a walk over all of them that never holds them all.
-SELECT min(task_id) FROM progress WHERE task_id > :task_id;
+SELECT json_quote(min(task_id)) FROM progress WHERE task_id > :task_id;
 
 -- name: delete_attempts
 -- With their runs.

@@ -25,18 +25,16 @@ SELECT json_group_array(json_object(
 
 -- name: duration_quantile
 -- The p95 of each named task over its latest finished attempts.
-SELECT json_group_object(task_id, (
-    SELECT r.ended_at - r.started_at FROM (
-        SELECT started_at, ended_at FROM runs WHERE task_id = t.task_id
-        ORDER BY run_id DESC LIMIT :sample) AS r
-    WHERE r.ended_at IS NOT NULL AND r.started_at IS NOT NULL
-    ORDER BY r.ended_at - r.started_at
-    LIMIT 1 OFFSET (
-        SELECT max(0, CAST(count(*) * 0.95 + 0.999999 AS INTEGER) - 1) FROM (
-            SELECT started_at, ended_at FROM runs WHERE task_id = t.task_id
-            ORDER BY run_id DESC LIMIT :sample) AS s
-        WHERE s.ended_at IS NOT NULL AND s.started_at IS NOT NULL)))
-FROM (SELECT value AS task_id FROM json_each(:ids)) AS t;
+SELECT json_group_object(task_id, duration) FROM (
+    SELECT task_id, duration, row_number() OVER (PARTITION BY task_id ORDER BY duration) AS position,
+        count(*) OVER (PARTITION BY task_id) AS total
+    FROM (
+        SELECT r.task_id, r.ended_at - r.started_at AS duration
+        FROM json_each(:ids) AS t JOIN runs AS r ON r.task_id = t.value AND r.run_id IN (
+            SELECT latest.run_id FROM runs AS latest WHERE latest.task_id = t.value
+            ORDER BY latest.run_id DESC LIMIT :sample)
+        WHERE r.ended_at IS NOT NULL AND r.started_at IS NOT NULL))
+WHERE position = max(1, CAST(total * 0.95 + 0.999999 AS INTEGER));
 
 -- name: count_running
 -- The runs that run now.
@@ -74,3 +72,12 @@ SELECT json_group_array(json_object('skip_id', skip_id, 'task_id', task_id, 'rea
     'first_at', first_at, 'last_at', last_at, 'count', count, 'blocker_run_id', blocker_run_id, 'at', at)) FROM (
     SELECT * FROM skips WHERE skip_id < :before AND (:task_id IS NULL OR task_id = :task_id)
     ORDER BY skip_id DESC LIMIT :limit);
+
+-- name: last_runs
+-- The newest run that has ended, of each named task: how it stands now.
+SELECT json_group_array(json(run)) FROM (SELECT (
+    SELECT json_object('run_id', run_id, 'task_id', task_id, 'key', key, 'origin', origin, 'state', state,
+        'scheduled_at', scheduled_at, 'due_at', due_at, 'waiting_for', waiting_for, 'attempt', attempt,
+        'started_at', started_at, 'ended_at', ended_at, 'error', error, 'reason', reason)
+    FROM runs WHERE task_id = t.value AND state IN ('succeeded', 'failed', 'timed_out', 'cancelled', 'lost')
+    ORDER BY run_id DESC LIMIT 1) AS run FROM json_each(:ids) AS t) WHERE run IS NOT NULL;

@@ -1,0 +1,147 @@
+"""Reception: what workers tell of claims, recorded.
+
+Responsible for: starts, ends, claims that come back unstarted, threads that end late, and letting
+the next run of a queue come. All inside the engine's transaction; what is remembered of claims
+changes only after the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from task_scheduler.core.control import Control
+from task_scheduler.core.events import AttemptStarted
+from task_scheduler.core.flights import Flights, Work
+from task_scheduler.core.inbox import Fact, Returned, Started, ThreadEnded
+from task_scheduler.core.model import SECOND, Completion, SkipReason
+from task_scheduler.core.ports import Store
+from task_scheduler.core.settlement import Settlement, settle, tally
+from task_scheduler.core.skips import GivenUp, give_up
+
+__all__ = ["Reception"]
+
+
+class Reception:
+    """Record what became of claims."""
+
+    def __init__(self, store: Store, flights: Flights, control: Control) -> None:
+        self.fenced_count = 0
+        """Completions that came with a token which owns nothing any more."""
+        self.mean_duration = 1_000.0
+        """Of thread attempts, in microseconds: it bounds how far ahead claims are taken."""
+        self._store = store
+        self._flights = flights
+        self._control = control
+
+    def receive(self, facts: Sequence[Fact], work: Work) -> None:
+        """Record what started, ended and came back."""
+        settlements: dict[int, Settlement] = {}
+        started: list[Started] = []
+        returned: list[Returned] = []
+        threads: list[ThreadEnded] = []
+        for fact in facts:
+            match fact:
+                case Completion():
+                    flight = self._flights.holder_of(fact.run_id, fact.token)
+                    if flight is None or fact.run_id in settlements:
+                        self.fenced_count += 1
+                        continue
+                    settlements[fact.run_id] = settle(flight, fact, work.now)
+                case Started():
+                    started.append(fact)
+                case Returned():
+                    returned.append(fact)
+                case ThreadEnded():
+                    threads.append(fact)
+        if settlements:
+            self._settle(list(settlements.values()), {t.run_id for t in threads}, work)
+        if threads:
+            self._end_threads(threads, work)
+        self._mark_started(started, work)
+        self._take_back(returned, work)
+        self.release(work)
+
+    def release(self, work: Work) -> None:
+        """Let the next run of a queue come where the last living one is gone."""
+        tasks = work.vacated - self._flights.closed_tasks()
+        work.vacated.clear()
+        if tasks and self._store.execute("release_queued", tasks=sorted(tasks)):
+            work.has_unclaimed = True
+
+    def _settle(self, settlements: list[Settlement], ended_threads: set[int], work: Work) -> None:
+        run = self._store.execute
+        fresh = settlements
+        if run("settle_attempts", rows=[s.attempt_row() for s in settlements]) != len(settlements):
+            # A tick that seemed to fail had recorded some of them: each is counted once.
+            held = [[s.completion.run_id, s.completion.token] for s in settlements]
+            known = set(self._store.fetch("held_runs", rows=held))
+            fresh = [s for s in settlements if s.completion.run_id in known]
+        run("settle_runs", rows=[s.run_row() for s in fresh])
+        run("settle_progress", rows=tally(fresh))
+        for item in settlements:
+            done = item.completion
+            work.ended.append(done.run_id)
+            work.vacated.add(done.task_id)
+            work.events.extend(item.events)
+            if not done.is_still_running:
+                if item.flight.claim.executor == "thread":
+                    duration = min(10 * SECOND, max(0, done.ended_at - done.started_at))
+                    self.mean_duration += 0.05 * (duration - self.mean_duration)
+            elif done.run_id not in ended_threads:
+                # Remembered also should the tick fail: the thread is there in any case.
+                self._flights.keep_seat(item.flight)
+
+    def _end_threads(self, threads: Sequence[ThreadEnded], work: Work) -> None:
+        self._store.execute("end_of_thread", rows=[thread.run_id for thread in threads])
+        work.has_unclaimed = True
+        for thread in threads:
+            self._flights.overrun.pop(thread.run_id, None)
+            work.vacated.add(thread.task_id)
+
+    def _mark_started(self, started: Sequence[Started], work: Work) -> None:
+        """Show as running what is still going after the tick in which it began."""
+        rows, events = [], []
+        ended = set(work.ended)
+        for fact in started:
+            flight = self._flights.holder_of(fact.run_id, fact.token)
+            if flight is None:
+                continue
+            flight.is_started = True
+            claim = flight.claim
+            events.append(
+                AttemptStarted(claim.task_id, flight.name, claim.run_id, claim.attempt, fact.at)
+            )
+            if fact.run_id not in ended:
+                rows.append([fact.run_id, fact.token, fact.at])
+        work.events[:0] = events
+        if rows:
+            self._store.execute("mark_running", rows=rows)
+
+    def _take_back(self, returned: Sequence[Returned], work: Work) -> None:
+        """Decide anew about claims that never started: too late, a clock step, a failed tick."""
+        rows, given_up, cancelled = [], [], []
+        ended = set(work.ended)
+        for fact in returned:
+            claim = fact.claim
+            flight = self._flights.holder_of(claim.run_id, claim.token)
+            if flight is None or claim.run_id in ended:
+                continue
+            ended.add(claim.run_id)
+            rows.append([claim.run_id, claim.token])
+            reason = flight.skip_reason
+            if reason is None and flight.cancel_reason is not None:
+                cancelled.append(flight)
+            elif reason is None and claim.start_by is not None and work.now > claim.start_by:
+                reason = SkipReason.EXPIRED
+            if reason is not None:
+                given_up.append(GivenUp.of_flight(flight, reason))
+        if not rows:
+            return
+        work.ended += [run_id for run_id, _ in rows]
+        work.has_unclaimed = True
+        self._store.execute("hand_back", rows=rows)
+        give_up(self._store, given_up, work)
+        for flight in cancelled:
+            self._control.cancel_waiting(
+                flight.claim.run_id, flight.claim.task_id, flight.cancel_reason, work=work
+            )

@@ -1,0 +1,250 @@
+"""The oracle: what must be true of a ledger, seen from outside.
+
+Responsible for: which occurrences each task owed over its lives (by brute force), and the checks:
+each is accounted for exactly once, nothing starts early or twice, policies are kept, what is over
+stays over. It knows what was asked of the scheduler and what the ledger says, not how it decides.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from task_scheduler.core.inbox import AddEntries, Command, RemoveEntries
+from task_scheduler.core.model import SECOND, Claim, Entry, OverlapPolicy
+from task_scheduler.core.retry import MAX_RECOVERIES
+from task_scheduler.stores.sqlite import SqliteStore
+from tests.simulation.rules import Rule
+
+__all__ = ["Oracle"]
+
+_AHEAD = 100_000
+"""The engine's look-ahead: what is planned within it may outlive an edit that comes then."""
+_PATIENCE = 600 * SECOND
+"""When nothing fails any more, what is due has begun and ended after this time."""
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """The time in which one rule decided when a task is due."""
+
+    rule: Rule
+    anchor: int
+    low: int
+    high: int | None = None
+    is_first: bool = False
+    """Of a life: a one-off in the past counts too."""
+
+
+class Oracle:
+    """Watch a world and judge its ledger."""
+
+    def __init__(self, ledger: SqliteStore) -> None:
+        self._ledger = ledger
+        self.rules: dict[str, Rule] = {}
+        self.removed: set[str] = set()
+        self.events = 0
+        self._stretches: dict[str, list[_Stretch]] = defaultdict(list)
+        self._vague: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        """Where an edit and a look-ahead or a clock set back overlap: either side may have it."""
+        self._latest = 0
+        self._went_back = False
+        self._started: set[tuple[int, int]] = set()
+        self._limits: dict[str, int] = {}
+        self._over: dict[int, tuple[Any, ...]] = {}
+        self._cancelled: dict[int, int] = {}
+        self._overlapped_by_edit: set[str] = set()
+
+    # -- what the world tells -------------------------------------------------------------------
+
+    def now_seen(self, now: int) -> None:
+        """Note the wall clock."""
+        self._went_back = self._went_back or now < self._latest
+        self._latest = max(self._latest, now)
+
+    def on_start(self, claim: Claim, entry: Entry, living: Sequence[Claim], now: int) -> None:
+        """Judge a start."""
+        # A retry may come while the clock was set back behind the first attempt.
+        assert claim.attempt > 1 or now >= claim.scheduled_at, f"{claim} starts early"
+        assert now >= claim.due_at, f"{claim} starts before it is due"
+        attempt = (claim.run_id, claim.attempt)
+        assert attempt not in self._started, f"attempt {attempt} is started twice"
+        self._started.add(attempt)
+        assert claim.run_id not in self._cancelled, f"run {claim.run_id} was cancelled"
+        state, token = self._row("SELECT state, token FROM runs WHERE run_id = ?", claim.run_id)
+        assert state == "waiting", f"{claim} starts, and its run is {state}"
+        assert token == claim.token, f"{claim} starts, and the ledger shows token {token}"
+        paused = self._row("SELECT paused_at FROM progress WHERE task_id = ?", claim.task_id)
+        assert paused is not None, f"{claim} starts, and its entry was removed"
+        is_scheduled = not claim.key.startswith("manual")
+        assert not (is_scheduled and paused[0] is not None), f"{claim} starts in a pause"
+        policies = entry.policies
+        limit = policies.overlap_limit if policies.overlap is OverlapPolicy.ALLOW else 1
+        is_judged = limit and claim.task_id not in self._overlapped_by_edit
+        assert not is_judged or len(living) < limit, f"{claim} starts beside {living}"
+        self._limits[claim.task_id] = max(
+            self._limits.get(claim.task_id, 0), policies.max_retries + 1 + MAX_RECOVERIES
+        )
+
+    def on_death(self) -> None:
+        """Note that a process died: nothing to forget, its promises hold."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return where every entry stands."""
+        rows = self._rows("SELECT task_id, revision, anchor, cursor, next_due_at FROM progress")
+        return {row[0]: row[1:] for row in rows}
+
+    def revision_of(self, task_id: str) -> tuple[int, int] | None:
+        """Return what changes whenever an entry is added, changed or removed."""
+        return self._row(
+            "SELECT revision, added_at FROM progress JOIN entries USING (task_id)"
+            " WHERE task_id = ?",
+            task_id,
+        )
+
+    def on_command(self, command: Command, before: dict[str, Any], now: int) -> None:
+        """Note what a committed command changed."""
+        after = self.snapshot()
+        if isinstance(command, RemoveEntries):
+            for task_id in command.task_ids:
+                if task_id in before and task_id not in after:
+                    self._close(task_id, now)
+                    self.removed.add(task_id)
+        elif isinstance(command, AddEntries):
+            for entry in command.entries:
+                self._on_put(entry, before.get(entry.task_id), after.get(entry.task_id), now)
+        self._check_finality()
+
+    def on_cancel(self, run_id: int) -> None:
+        """Note a cancel that was promised."""
+        self._cancelled[run_id] = len(self._started)
+
+    def _on_put(self, entry: Entry, old: Any, new: Any, now: int) -> None:
+        task_id = entry.task_id
+        if new is None or (old is not None and old[0] == new[0]):
+            return
+        if entry.policies.overlap is OverlapPolicy.ALLOW:
+            # A smaller limit does not stop what lives.
+            self._overlapped_by_edit |= {task_id} if old is not None else set()
+        rule = self.rules[task_id]
+        stretches = self._stretches[task_id]
+        if old is not None and stretches and stretches[-1].rule.plains == rule.plains:
+            return
+        if old is not None:
+            self._close(task_id, now)
+        is_first = old is None or old[2] is None
+        low = now - 1 if is_first else now
+        self._vague[task_id].append((now, max(self._latest, now) + _AHEAD))
+        if rule.once_at is not None and not is_first and rule.once_at <= now:
+            self._vague[task_id].append((rule.once_at - 1, rule.once_at))
+        stretches.append(_Stretch(rule, new[1], low, is_first=old is None))
+
+    def _close(self, task_id: str, now: int) -> None:
+        self._stretches[task_id][-1].high = now
+        self._vague[task_id].append((now, max(self._latest, now) + _AHEAD))
+
+    # -- what the world asks --------------------------------------------------------------------
+
+    def unfinished(self) -> list[int]:
+        """Return the runs that are not over."""
+        rows = self._rows(
+            "SELECT run_id FROM runs WHERE state IN ('waiting', 'running') ORDER BY run_id"
+        )
+        return [row[0] for row in rows]
+
+    # -- judgement ------------------------------------------------------------------------------
+
+    def check_rest(self, now: int) -> None:
+        """Judge that nothing due was left lying once everything works."""
+        for run_id, task_id, state, waiting_for, due_at in self._rows(
+            "SELECT run_id, task_id, state, waiting_for, due_at FROM runs"
+            " WHERE state IN ('waiting', 'running') AND due_at < ?",
+            now - _PATIENCE,
+        ):
+            late = (now - due_at) / SECOND
+            raise AssertionError(
+                f"run {run_id} of {task_id} is {state} for {waiting_for}, {late:.0f} s after its"
+                " moment"
+            )
+        late_entries = self._rows(
+            "SELECT task_id, next_due_at FROM progress WHERE paused_at IS NULL AND is_resolved"
+            " AND next_due_at < ?",
+            now - SECOND,
+        )
+        assert not late_entries, f"not planned: {late_entries}"
+
+    def check(self, now: int) -> None:
+        """Judge the ledger of a world that has come to rest and has no entries left."""
+        self._check_finality()
+        unfinished = self.unfinished()
+        assert not unfinished, f"still unfinished: {unfinished}"
+        for task_id in self._stretches:
+            self._check_accounts(task_id)
+        for run_id, task_id, attempt in self._rows("SELECT run_id, task_id, attempt FROM runs"):
+            limit = self._limits.get(task_id, 0)
+            assert attempt <= limit, f"run {run_id} of {task_id}: {attempt} attempts of {limit}"
+        for run_id, first in self._cancelled.items():
+            state, attempt = self._row("SELECT state, attempt FROM runs WHERE run_id = ?", run_id)
+            assert state in ("cancelled", "succeeded", "timed_out", "failed", "lost"), (
+                f"run {run_id} was cancelled and is {state} after {attempt}, {first}"
+            )
+        twice = self._rows(
+            "SELECT run_id, attempt, count(*) FROM attempts GROUP BY 1, 2 HAVING count(*) > 1"
+        )
+        assert not twice, f"attempts with two ends: {twice}"
+        for run_id, attempt in self._started:
+            ended = self._row(
+                "SELECT outcome FROM attempts WHERE run_id = ? AND attempt = ?", run_id, attempt
+            )
+            assert ended, f"attempt {attempt} of run {run_id} started and has no end"
+
+    def _check_accounts(self, task_id: str) -> None:
+        owed: set[int] = set()
+        for stretch in self._stretches[task_id]:
+            assert stretch.high is not None
+            owed |= stretch.rule.instants(stretch.anchor, stretch.low, stretch.high)
+            once_at = stretch.rule.once_at
+            if stretch.is_first and once_at is not None and once_at <= stretch.high:
+                owed.add(once_at)
+        vague = self._vague[task_id]
+
+        def is_vague(first: int, last: int | None = None) -> bool:
+            return any(low < (last or first) and first <= high for low, high in vague)
+
+        cover: Counter[int] = Counter()
+        for (at,) in self._rows(
+            "SELECT scheduled_at FROM runs WHERE task_id = ? AND origin = 'schedule'", task_id
+        ):
+            assert at in owed or is_vague(at), f"{task_id} has a run at {at}, which it did not owe"
+            cover[at] += 1
+        for reason, first, last, count in self._rows(
+            "SELECT reason, first_at, last_at, count FROM skips WHERE task_id = ?", task_id
+        ):
+            assert first <= last, f"{task_id}: a {reason} range from {first} to {last}"
+            inside = [at for at in owed if first <= at <= last]
+            cover.update(inside)
+            if count is not None and not is_vague(first, last):
+                assert count == len(inside), (
+                    f"{task_id}: {count} skipped ({reason}) from {first} to {last},"
+                    f" where {len(inside)} were owed"
+                )
+        for at in sorted(owed):
+            if not is_vague(at):
+                assert cover[at] == 1, f"{task_id}: {at} is accounted for {cover[at]} times"
+
+    def _check_finality(self) -> None:
+        rows = self._rows(
+            "SELECT run_id, state, attempt, ended_at, error, reason FROM runs"
+            " WHERE state NOT IN ('waiting', 'running')"
+        )
+        for row in rows:
+            known = self._over.setdefault(row[0], row)
+            assert known == row, f"a run that was over changed: {known} became {row}"
+
+    def _rows(self, query: str, *values: Any) -> list[Any]:
+        return self._ledger._connection.execute(query, values).fetchall()
+
+    def _row(self, query: str, *values: Any) -> Any:
+        return self._ledger._connection.execute(query, values).fetchone()
