@@ -1,0 +1,112 @@
+"""`tsk show`: everything about one task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from task_scheduler.cli.command import command as cli_command
+from task_scheduler.cli.display_width import showable
+from task_scheduler.cli.moments import NOTHING, Moments, duration_text
+from task_scheduler.cli.parameters import Number
+from task_scheduler.cli.run_tables import put_runs, put_skips
+from task_scheduler.cli.session import Session
+from task_scheduler.cli.standing import is_failing, problem_of, schedule_text
+from task_scheduler.i18n import translate
+
+
+@cli_command("show", examples=("tsk show data_upload", "tsk show data_upload --json"))
+@click.argument("task", metavar="TASK")
+@click.option("-n", "--last", "count", type=Number(), default=10, metavar="N")
+def command(session: Session, task: str, count: int) -> None:
+    """Print a task, its last runs and its last skips."""
+    found = session.view.task(task)
+    runs = session.view.runs(task, limit=count)
+    skips = session.view.skips(task, limit=count)
+    if session.is_json:
+        session.document("show", {"task": found, "runs": runs, "skips": skips})
+        return
+    moments = session.moments()
+    last = session.view.last_runs([task]).get(task)
+    session.pairs(_facts(found, last, moments))
+    if runs:
+        session.put(f"\n{translate('cli.last_runs')}")
+        put_runs(session, runs, moments, with_task=False)
+    if skips:
+        session.put(f"\n{translate('cli.last_skips')}")
+        put_skips(session, skips, moments, with_task=False)
+    if not runs and not skips:
+        session.say(translate("cli.never_ran"))
+        session.hint(translate("cli.next_run_it"), f"tsk run {task}")
+    elif is_failing(last) and last is not None:
+        session.hint(translate("cli.next_logs"), f"tsk logs {last['run_id']}")
+
+
+def _facts(
+    task: Mapping[str, Any], last: Mapping[str, Any] | None, moments: Moments
+) -> list[tuple[str, str]]:
+    rate = task["success_rate"]
+    facts = {
+        "task": task["task_id"],
+        "name": task["name"],
+        "description": task["description"],
+        "kind": translate("cli.kind_text", kind=task["kind"], origin=task["origin"]),
+        "status": translate(f"cli.status_{task['status']}"),
+        "problem": problem_of(task, last),
+        "paused": _pause_text(task, moments),
+        "schedule": schedule_text(task),
+        "next": moments.full(task["next_run_time"]),
+        "last": moments.full(task["last_run_time"]),
+        "runs": translate(
+            "cli.runs_text",
+            count=task["run_count"],
+            succeeded=task["success_count"],
+            failed=task["failure_count"],
+            skipped=task["skip_count"],
+            rate=NOTHING if rate is None else f"{rate:.1%}",
+        ),
+        "durations": translate(
+            "cli.durations_text",
+            last=duration_text(task["last_duration_seconds"]),
+            average=duration_text(task["average_duration_seconds"]),
+            p95=duration_text(task["p95_duration_seconds"]),
+            longest=duration_text(task["max_duration_seconds"]),
+        ),
+        "last_error": "" if task["last_error"] is None else str(task["last_error"]),
+        "definition": _plain_text(task["definition"], leave_out="description"),
+        "policies": _policies_text(task["policies"]),
+        "added": moments.precise(task["added_at"]),
+        "zone": moments.zone_name(),
+    }
+    return [(translate(f"cli.fact_{name}"), showable(text)) for name, text in facts.items() if text]
+
+
+def _pause_text(task: Mapping[str, Any], moments: Moments) -> str:
+    if task["paused_at"] is None:
+        return ""
+    reason = task["pause_reason"]
+    since = moments.full(task["paused_at"])
+    return f"{since}: {reason}" if reason else since
+
+
+def _policies_text(policies: Mapping[str, Any]) -> str:
+    """Return the policies that are not as the release has them."""
+    from task_scheduler.core.model import Policies
+    from task_scheduler.core.policies import to_plain
+
+    usual = to_plain(Policies())
+    unusual = {name: value for name, value in policies.items() if usual.get(name) != value}
+    return "  ".join(f"{name}={value}" for name, value in unusual.items()) or translate(
+        "cli.usual_policies"
+    )
+
+
+def _plain_text(values: Mapping[str, Any], *, leave_out: str = "") -> str:
+    """Return settings as ``key=value``: those that are set."""
+    return "  ".join(
+        f"{name}={value}"
+        for name, value in values.items()
+        if name != leave_out and value not in (None, "", [], {})
+    )

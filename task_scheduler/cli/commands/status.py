@@ -1,0 +1,155 @@
+"""`tsk status`: is all well? One sentence first, then the figures behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from task_scheduler.cli.command import command as cli_command
+from task_scheduler.cli.display_width import showable
+from task_scheduler.cli.exit_codes import ExitCode
+from task_scheduler.cli.holders import started_at
+from task_scheduler.cli.moments import NOTHING, Moments, duration_text
+from task_scheduler.cli.session import Session
+from task_scheduler.cli.standing import mark_of, problem_of
+from task_scheduler.cli.tables import Cell, Column, Row
+from task_scheduler.i18n import translate
+
+_SHOWN = 20
+
+
+@cli_command("status", examples=("tsk status", "tsk status --json"))
+def command(session: Session) -> ExitCode:
+    """Print the verdict; the exit code is the verdict too."""
+    moments = session.moments()
+    holder = session.scheduler.holder()
+    if holder is not None:
+        holder = {**holder, "started_at": started_at(session, holder)}
+    counts = session.view.counts(moments.now)
+    tasks = {task["task_id"]: task for task in session.view.tasks(with_quantiles=False)}
+    last_of = session.view.last_runs(list(tasks))
+    problems = [
+        {"task_id": task_id, "problem": problem, "run_id": last_of.get(task_id, {}).get("run_id")}
+        for task_id, task in tasks.items()
+        if (problem := problem_of(task, last_of.get(task_id)))
+    ]
+    next_due = _soonest(tasks)
+    verdict, code = _verdict(holder, counts["total_tasks"], len(problems))
+    sentence = translate(
+        f"cli.verdict_{verdict}",
+        count=counts["total_tasks"],
+        problems=len(problems),
+        **{"pid": None, "store_error": None, **(holder or {})},
+    )
+    if session.is_json:
+        config = session.scheduler.config.path
+        places = {
+            "database": str(session.scheduler.files.database),
+            "config": None if config is None else str(config),
+        }
+        values = {"verdict": verdict, "sentence": sentence, "holder": holder, **counts}
+        session.document("status", {**values, "problems": problems, "next": next_due, **places})
+        return code
+    is_fine = code is ExitCode.FINE
+    session.put(session.paint(f"{'✓' if is_fine else '✕'} {sentence}", _style(is_fine=is_fine)))
+    session.pairs(_figures(session, holder, counts, next_due, moments=moments), indent="  ")
+    _put_problems(session, problems, tasks, last_of)
+    if code is ExitCode.UNREACHABLE:
+        session.hint(translate("cli.next_start"), "tsk up")
+    return code
+
+
+def _style(*, is_fine: bool) -> str:
+    return "green" if is_fine else "red"
+
+
+def _verdict(holder: Mapping[str, Any] | None, tasks: int, problems: int) -> tuple[str, ExitCode]:
+    """Return the worst that is true, and its exit code."""
+    if holder is None:
+        return "silent", ExitCode.UNREACHABLE
+    if holder["state"] != "running":
+        return "passive", ExitCode.UNREACHABLE
+    if holder.get("store_error"):
+        return "store", ExitCode.PROBLEM
+    if problems:
+        return "problems", ExitCode.PROBLEM
+    return ("fine" if tasks else "empty"), ExitCode.FINE
+
+
+def _soonest(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, str] | None:
+    """Return the next start of all tasks."""
+    coming = [
+        (task["next_run_time"], task_id)
+        for task_id, task in tasks.items()
+        if task["next_run_time"] is not None and task["status"] in ("idle", "running")
+    ]
+    if not coming:
+        return None
+    at, task_id = min(coming, key=lambda item: datetime.fromisoformat(item[0]))
+    return {"at": at, "task_id": task_id}
+
+
+def _figures(
+    session: Session,
+    holder: Mapping[str, Any] | None,
+    counts: Mapping[str, int],
+    next_due: Mapping[str, str] | None,
+    *,
+    moments: Moments,
+) -> list[tuple[str, str]]:
+    holder_text = NOTHING
+    if holder is not None:
+        since = moments.full(holder["started_at"])
+        holder_text = translate(
+            "cli.holder_text", pid=holder["pid"], version=holder["version"], since=since
+        )
+    next_text = NOTHING
+    if next_due is not None:
+        next_text = f"{moments.full(next_due['at'])} {next_due['task_id']}"
+    facts = {
+        "scheduler": holder_text,
+        "tasks": translate(
+            "cli.counts_text",
+            count=counts["total_tasks"],
+            running=counts["running_tasks"],
+            waiting=counts["backlog"],
+        ),
+        "next": next_text,
+        "ledger": str(session.scheduler.files.database),
+        "config": session.shown_config(),
+        "zone": moments.zone_name(),
+    }
+    return [(translate(f"cli.fact_{name}"), showable(text)) for name, text in facts.items()]
+
+
+def _put_problems(
+    session: Session,
+    problems: list[dict[str, Any]],
+    tasks: Mapping[str, Mapping[str, Any]],
+    last_of: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Write the tasks that need somebody, and what to type about the first."""
+    if not problems:
+        return
+    session.put(f"\n{translate('cli.needs_you')}")
+    rows = []
+    for item in problems[:_SHOWN]:
+        task, last = tasks[item["task_id"]], last_of.get(item["task_id"])
+        took = duration_text(last["duration_seconds"]) if last is not None else NOTHING
+        run = f"#{last['run_id']}" if last is not None else NOTHING
+        cells = (mark_of(task, last), Cell(item["task_id"], "bold"), run, took, item["problem"])
+        rows.append(Row(cells))
+    columns = [
+        Column(""),
+        Column("", narrowest=16),
+        Column(""),
+        Column("", is_right=True),
+        Column("", narrowest=20),
+    ]
+    session.table(columns, rows)
+    if len(problems) > _SHOWN:
+        session.put(translate("cli.and_more", count=len(problems) - _SHOWN))
+    run_id = problems[0]["run_id"]
+    if run_id is not None:
+        session.hint(translate("cli.next_logs"), f"tsk logs {run_id}")

@@ -1,0 +1,27 @@
+"""`tsk up`: run the scheduler here, until a signal or `tsk down` ends it."""
+
+from __future__ import annotations
+
+from task_scheduler.cli.command import command as cli_command
+from task_scheduler.cli.session import Session
+from task_scheduler.i18n import translate
+
+
+@cli_command("up", examples=("tsk up", "tsk -c farm.json up"))
+def command(session: Session) -> int:
+    """Say where everything is, then run."""
+    scheduler = session.scheduler
+    settings = scheduler.config.settings
+    folder = scheduler.config.folder
+    declared = len(scheduler.config.declared())
+    session.say(translate("cli.up_config", config=session.shown_config(), count=declared))
+    session.say(translate("cli.up_ledger", path=scheduler.files.database))
+    log_file = folder / settings.logging.log_dir / settings.logging.log_file
+    session.say(translate("cli.up_logs", path=log_file))
+    holder = scheduler.holder()
+    if holder is not None and holder["state"] == "running":
+        session.say(translate("cli.up_standby", pid=holder["pid"]))
+    if not declared and not scheduler.view.counts(session.clock.now())["total_tasks"]:
+        session.say(translate("cli.no_tasks"))
+        session.hint(translate("cli.next_init"), "tsk init")
+    return scheduler.run_forever()

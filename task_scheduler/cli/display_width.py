@@ -1,0 +1,96 @@
+"""Text as a terminal shows it: how many columns it takes, wrapped and padded by them.
+
+Responsible for: East Asian characters, which take two columns, marks that take none, and
+characters that would command the terminal instead of being shown.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+__all__ = ["pad", "showable", "width_of", "wrap"]
+
+_COMMANDS = {"Cc", "Zl", "Zp"}
+_DIRECTIONS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""These reorder what stands around them: a text could show as another one."""
+
+
+def width_of(text: str) -> int:
+    """Return how many columns a text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(_width(character) for character in text)
+
+
+def _width(character: str) -> int:
+    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def showable(text: object) -> str:
+    """Return a text on one line, without anything that a terminal would obey."""
+    return "".join(" " if character in "\n\t" else _harmless(character) for character in str(text))
+
+
+def _harmless(character: str) -> str:
+    if character in _DIRECTIONS or unicodedata.category(character) in _COMMANDS:
+        return "\ufffd"
+    return "\ufffd" if "\ud800" <= character <= "\udfff" else character
+
+
+def pad(text: str, width: int, *, is_right: bool = False) -> str:
+    """Fill a text up with spaces to a width."""
+    gap = " " * max(0, width - width_of(text))
+    return gap + text if is_right else text + gap
+
+
+def wrap(text: str, width: int, *, is_breaking_words: bool = True) -> list[str]:
+    """Break a text into lines of at most `width` columns: at spaces, or between wide characters.
+
+    A word longer than a line is broken too, or, if it must not be, stands out: nothing is cut off.
+    """
+    lines: list[str] = []
+    line = ""
+    for word in _words(text):
+        if width_of(line + word.rstrip()) <= width:
+            line += word
+            continue
+        if line.strip():
+            lines.append(line.rstrip())
+        line = word.lstrip()
+        while is_breaking_words and width_of(line.rstrip()) > width:
+            head = _head(line, width)
+            lines.append(head)
+            line = line[len(head) :]
+    if line.strip() or not lines:
+        lines.append(line.rstrip())
+    return lines
+
+
+def _words(text: str) -> list[str]:
+    """Cut a text where it may be broken: after a space, and around a wide character."""
+    words: list[str] = []
+    word = ""
+    for character in text:
+        is_wide = _width(character) == 2
+        # What closes a phrase never begins a line.
+        is_closing = unicodedata.category(character) in ("Pe", "Po", "Pf") and bool(word or words)
+        if word and is_wide and not is_closing:
+            words.append(word)
+            word = ""
+        word += character
+        if character == " ":
+            words.append(word)
+            word = ""
+    return [*words, word] if word else words
+
+
+def _head(text: str, width: int) -> str:
+    """Return as much of a text as fits, at least one character."""
+    taken = 0
+    for index, character in enumerate(text):
+        taken += _width(character)
+        if taken > width:
+            return text[: max(1, index)]
+    return text

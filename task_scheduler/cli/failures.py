@@ -1,0 +1,113 @@
+"""Failures as a person sees them: what, where, why, and what to type next.
+
+Responsible for: the text of an error on stderr, the same as JSON on stdout where JSON was asked
+for, and the traceback of those who asked for it.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import click
+
+from task_scheduler.cli.display_width import showable
+from task_scheduler.cli.exit_codes import ExitCode, code_of
+from task_scheduler.cli.parameters import did_you_mean
+from task_scheduler.cli.session import Session
+from task_scheduler.errors import TaskSchedulerError
+from task_scheduler.i18n import translate
+
+__all__ = ["CliError", "report", "report_usage"]
+
+_NEXT = {
+    ExitCode.NOT_FOUND: ("cli.next_list", "tsk ls"),
+    ExitCode.UNREACHABLE: ("cli.next_start", "tsk up"),
+    ExitCode.INVALID: ("cli.next_check", "tsk check"),
+    ExitCode.CONFLICT: ("cli.next_status", "tsk status"),
+}
+
+
+class CliError(Exception):
+    """A failure that the command line itself found, with its code and its remedy."""
+
+    def __init__(self, sentence: str, code: ExitCode, *, hint: str = "", command: str = "") -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.hint = hint
+        self.command = command
+
+
+def report(error: Exception, session: Session) -> ExitCode:
+    """Show an error and return its exit code."""
+    if isinstance(error, CliError):
+        code, sentence = error.code, str(error)
+        hint, command = error.hint, error.command
+    else:
+        code, sentence = code_of(error), _sentence(error)
+        # Most sentences of the catalogue end with what to type: once is enough.
+        key, command = _NEXT.get(code, ("", "")) if "tsk " not in sentence else ("", "")
+        hint = translate(key) if key else ""
+    _show(sentence, session, hint=hint, command=command)
+    if session.is_json or session.is_jsonl:
+        key = error.key if isinstance(error, TaskSchedulerError) else type(error).__name__
+        details = {"exit_code": int(code), "key": key, "message": sentence, "next": command or None}
+        session.document("error", {"error": details})
+    if session.verbosity >= 2:
+        traceback.print_exception(error, file=sys.stderr)
+    return code
+
+
+def report_usage(error: click.UsageError) -> ExitCode:
+    """Show what is wrong with the command line itself."""
+    path = error.ctx.command_path if error.ctx is not None else "tsk"
+    _show(_usage_sentence(error), None, hint=translate("cli.next_help"), command=f"{path} --help")
+    return ExitCode.USAGE
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, TaskSchedulerError):
+        return str(error)
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror or error}"
+    return translate("cli.unexpected", error=f"{type(error).__name__}: {error}")
+
+
+def _show(sentence: str, session: Session | None, *, hint: str, command: str) -> None:
+    is_coloured = session is not None and session.has_colour and sys.stderr.isatty()
+    head = translate("cli.error")
+    head = f"\x1b[31m{head}\x1b[0m" if is_coloured else head
+    # Its own line breaks lay an error out; nothing else in it may reach the terminal as it is.
+    shown = "\n".join(showable(line) for line in sentence.splitlines())
+    print(f"{head}{shown}", file=sys.stderr)
+    if hint:
+        print(translate("cli.hint", text=hint, command=command), file=sys.stderr)
+
+
+def _usage_sentence(error: click.UsageError) -> str:
+    known: list[str] = []
+    if error.ctx is not None:
+        for parameter in error.ctx.command.get_params(error.ctx):
+            if isinstance(parameter, click.Option):
+                known += [*parameter.opts, *parameter.secondary_opts]
+    match error:
+        case click.NoSuchOption():
+            hint = did_you_mean(error.option_name, known)
+            return translate("cli.no_such_option", name=error.option_name, hint=hint)
+        case click.MissingParameter():
+            return translate("cli.missing_argument", name=_name_of(error))
+        case click.BadParameter():
+            return translate("cli.bad_value", name=_name_of(error), problem=error.message)
+        case click.BadOptionUsage():
+            return translate("cli.bad_option_usage", name=error.option_name)
+        case _:
+            return error.message
+
+
+def _name_of(error: click.BadParameter) -> str:
+    if error.param is None:
+        return ""
+    if isinstance(error.param, click.Option):
+        return error.param.opts[-1]
+    return error.param.make_metavar(error.ctx) if error.ctx is not None else str(error.param.name)

@@ -1,0 +1,58 @@
+"""Who runs the ledger's scheduler, as the commands need to know it.
+
+Responsible for: telling a scheduler that runs from a process that merely holds the ledger.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from task_scheduler.cli.exit_codes import ExitCode
+from task_scheduler.cli.failures import CliError
+from task_scheduler.i18n import translate
+
+if TYPE_CHECKING:
+    from task_scheduler.cli.session import Session
+
+__all__ = ["needs_scheduler", "running_holder", "started_at", "wait_until_gone"]
+
+_POLL_SECONDS = 0.1
+
+
+def running_holder(session: Session) -> dict[str, Any] | None:
+    """Return the process that runs the scheduler; None if none does."""
+    holder = session.scheduler.holder()
+    return holder if holder is not None and holder["state"] == "running" else None
+
+
+def needs_scheduler(session: Session) -> dict[str, Any]:
+    """Return the process that runs the scheduler; raises CliError where none does."""
+    holder = running_holder(session)
+    if holder is None:
+        raise CliError(
+            translate("cli.nobody_runs", path=session.scheduler.files.database),
+            ExitCode.UNREACHABLE,
+            hint=translate("cli.next_start"),
+            command="tsk up",
+        )
+    return holder
+
+
+def wait_until_gone(session: Session, pid: int, *, timeout_seconds: float) -> bool:
+    """Wait until this process no longer holds the ledger; False when the time is up."""
+    until = session.clock.boottime() + int(timeout_seconds * 1_000_000)
+    while True:
+        holder = session.scheduler.holder()
+        if holder is None or holder["pid"] != pid:
+            return True
+        if session.clock.boottime() >= until:
+            return False
+        time.sleep(_POLL_SECONDS)
+
+
+def started_at(session: Session, holder: Mapping[str, Any]) -> str | None:
+    """Return since when the holder runs the ledger; None where it has not begun to."""
+    start = session.view.last_start()
+    return start["started_at"] if start is not None and start["pid"] == holder["pid"] else None

@@ -1,0 +1,159 @@
+"""One invocation: its options, and what the commands reach through it.
+
+Responsible for: opening the scheduler's facade at its first use, the zone and the colours that are
+shown, and the difference between data (stdout) and talk (stderr).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from task_scheduler.cli.tables import Cell, Column, Row, pairs, table
+from task_scheduler.clock import SystemClock
+from task_scheduler.i18n import translate
+
+if TYPE_CHECKING:
+    from task_scheduler.cli.moments import Moments
+    from task_scheduler.ledger_view import LedgerView
+    from task_scheduler.scheduler import TaskScheduler
+
+__all__ = ["CONFIG_VARIABLE", "Session"]
+
+CONFIG_VARIABLE = "TASK_SCHEDULER_CONFIG"
+
+_STYLES = {"dim": "2", "bold": "1", "red": "31", "green": "32", "yellow": "33", "blue": "34"}
+
+
+@dataclass
+class Session:
+    """The options that every command has, and the services behind them."""
+
+    config: str | None = None
+    is_json: bool = False
+    is_jsonl: bool = False
+    language: str | None = None
+    zone_name: str | None = None
+    is_colourless: bool = False
+    is_quiet: bool = False
+    verbosity: int = 0
+    is_silent_input: bool = False
+
+    # -- the scheduler --------------------------------------------------------------------------
+
+    @cached_property
+    def scheduler(self) -> TaskScheduler:
+        """The facade, made but not started; its config's language is spoken unless one is asked."""
+        from task_scheduler.scheduler import TaskScheduler
+
+        options: dict[str, Any] = {} if self.language is None else {"language": self.language}
+        return TaskScheduler(self.config_path, **options)
+
+    @property
+    def config_path(self) -> str | None:
+        """The config that was named; None: the one of the current folder, if there is one."""
+        return self.config or os.environ.get(CONFIG_VARIABLE) or None
+
+    @property
+    def view(self) -> LedgerView:
+        """What the ledger says."""
+        return self.scheduler.view
+
+    @cached_property
+    def clock(self) -> SystemClock:
+        """The machine's clocks."""
+        return SystemClock()
+
+    def moments(self) -> Moments:
+        """Return how moments are shown, seen from now; raises ScheduleError for a wrong zone."""
+        from task_scheduler.cli.moments import Moments
+        from task_scheduler.schedules.zones import local_zone, zone_named
+
+        zone = zone_named(self.zone_name) if self.zone_name else local_zone()
+        return Moments(zone.tz, self.clock.now())
+
+    # -- data -----------------------------------------------------------------------------------
+
+    def put(self, text: str = "") -> None:
+        """Write a line of data."""
+        print(text)
+
+    def document(self, name: str, values: Mapping[str, Any]) -> None:
+        """Write the one JSON document of a command; its schema's number rises when keys go."""
+        self.put(json.dumps({"schema": f"tsk.{name}/1", **values}, ensure_ascii=False, indent=2))
+
+    def record(self, name: str, values: Mapping[str, Any]) -> None:
+        """Write one line of a stream of JSON."""
+        self.put(json.dumps({"schema": f"tsk.{name}/1", **values}, ensure_ascii=False))
+        sys.stdout.flush()
+
+    def table(self, columns: list[Column], rows: list[Row]) -> None:
+        """Write a table as wide as the terminal allows."""
+        for line in table(columns, rows, width=self.width, paint=self.paint):
+            self.put(line)
+
+    def pairs(self, items: list[tuple[str, str]], *, indent: str = "") -> None:
+        """Write names beside their values."""
+        for line in pairs(items, width=self.width, paint=self.paint, indent=indent):
+            self.put(line)
+
+    @cached_property
+    def width(self) -> int | None:
+        """The columns there are; None: stdout is no terminal, and lines are as long as they are."""
+        if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
+            return max(40, shutil.get_terminal_size().columns)
+        return None
+
+    @cached_property
+    def has_colour(self) -> bool:
+        """Whether stdout is a terminal that shows colours and nobody asked for none."""
+        is_refused = self.is_colourless or bool(os.environ.get("NO_COLOR"))
+        return not is_refused and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+    def paint(self, text: str, style: str) -> str:
+        """Return a text in a style, where there are colours."""
+        if not style or not self.has_colour:
+            return text
+        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
+
+    # -- talk -----------------------------------------------------------------------------------
+
+    def say(self, text: str) -> None:
+        """Tell a person something that is not data."""
+        if not self.is_quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    def hint(self, text: str, command: str) -> None:
+        """Tell a person what to type next."""
+        self.say(translate("cli.hint", text=text, command=command))
+
+    def can_ask(self) -> bool:
+        """Whether a person is there to answer."""
+        return not self.is_silent_input and sys.stdin.isatty() and sys.stderr.isatty()
+
+    def shown_config(self) -> str:
+        """Return the config file that is used, or that there is none."""
+        path: Path | None = self.scheduler.config.path
+        return translate("cli.no_config") if path is None else str(path)
+
+
+def state_cell(state: str) -> Cell:
+    """Return the word of a run's state or an attempt's outcome, in its colour."""
+    return Cell(translate(f"cli.state_{state}"), _STATE_STYLES.get(state, ""))
+
+
+_STATE_STYLES = {
+    "failed": "red",
+    "timed_out": "red",
+    "lost": "red",
+    "running": "blue",
+    "cancelled": "yellow",
+    "skipped": "yellow",
+}

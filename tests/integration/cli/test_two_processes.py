@@ -1,0 +1,270 @@
+"""`tsk up` in one process, everything else from others: what a person with two terminals does."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PYTHON = sys.executable
+SLOW = (
+    "import time\n"
+    "for n in range(4):\n"
+    "    print('line', n, time.time(), flush=True)\n"
+    "    time.sleep(0.4)\n"
+)
+ENTRIES = {
+    "fine": {"type": "command", "command": [PYTHON, "-c", "print('done')"], "every": "30d"},
+    "bad": {
+        "type": "command",
+        "command": [PYTHON, "-c", "print('going down'); raise SystemExit(3)"],
+        "at": "2100-01-01T00:00:00+00:00",
+        "max_retries": 0,
+    },
+    "slow": {
+        "type": "command",
+        "command": [PYTHON, "-c", SLOW],
+        "at": "2100-01-01T00:00:00+00:00",
+    },
+    "endless": {
+        "type": "command",
+        "command": [PYTHON, "-c", "import time; print('on', flush=True); time.sleep(600)"],
+        "at": "2100-01-01T00:00:00+00:00",
+        "kill_grace_seconds": 1,
+    },
+}
+
+
+class Terminal:
+    """A folder with a config, in which commands are typed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        config = {"scheduler": {"stop_timeout_seconds": 3}, "entries": ENTRIES}
+        (folder / "scheduler_config.json").write_text(json.dumps(config), encoding="utf-8")
+        unset = ("LC_ALL", "LC_MESSAGES", "TASK_SCHEDULER_CONFIG", "COLUMNS")
+        self.environ = {n: v for n, v in os.environ.items() if n not in unset}
+        self.environ |= {"LANG": "C.UTF-8", "TZ": "UTC"}
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Begin a command."""
+        return subprocess.Popen(
+            [PYTHON, "-m", "task_scheduler", *arguments],
+            cwd=self.folder,
+            env=self.environ,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
+        )
+
+    def tsk(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Type a command and wait for its end."""
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def json(self, *arguments: str) -> Any:
+        """Type a command and read its document."""
+        return json.loads(self.tsk("--json", *arguments).stdout)
+
+    def until(self, what: Callable[[], Any]) -> Any:
+        """Wait until something is so."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            found = what()
+            if found:
+                return found
+            time.sleep(0.05)
+        raise AssertionError("waited 30 s in vain")
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    return Terminal(tmp_path)
+
+
+@pytest.fixture
+def up(terminal: Terminal) -> Iterator[subprocess.Popen[str]]:
+    """A running scheduler."""
+    with (terminal.folder / "up.txt").open("w") as log:
+        process = terminal.start("up", stdout=log, stderr=log)
+    try:
+        terminal.until(lambda: process.poll() is not None or terminal.tsk("status").returncode != 4)
+        assert process.poll() is None, (terminal.folder / "up.txt").read_text()
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def test_a_day_with_two_terminals(terminal: Terminal, up: subprocess.Popen[str]) -> None:
+    terminal.until(lambda: terminal.json("runs", "fine")["runs"][:1])
+    terminal.until(lambda: terminal.json("runs", "fine")["runs"][0]["state"] == "succeeded")
+    status = terminal.json("status")
+    assert (status["verdict"], status["holder"]["pid"]) == ("fine", up.pid)
+    assert status["holder"]["started_at"] is not None
+    assert terminal.tsk("status").returncode == 0
+
+    done = terminal.tsk("run", "fine", "--wait")
+    assert (done.returncode, done.stdout.strip()) == (0, "2"), done.stderr
+
+    bad = terminal.tsk("run", "bad", "--watch")
+    assert bad.returncode == 9, bad.stderr
+    assert bad.stdout == "going down\n"
+    assert "exit code 3" in bad.stderr
+    assert terminal.tsk("status").returncode == 1
+    assert "✕  bad" in terminal.tsk("ls").stdout
+
+    first = (terminal.folder / "up.txt").read_text()
+    assert str(terminal.folder / ".scheduler" / "scheduler.db") in first
+    assert str(terminal.folder / "scheduler_config.json") in first
+    assert "tasks declared: 4" in first
+
+    down = terminal.tsk("down")
+    assert down.returncode == 0, down.stderr
+    assert up.wait(10) == 0
+    assert terminal.tsk("status").returncode == 4
+    assert terminal.json("runs", "bad")["runs"][0]["state"] == "failed"
+
+
+def test_following_shows_each_line_as_it_comes_and_ends_with_the_run(
+    terminal: Terminal, up: subprocess.Popen[str]
+) -> None:
+    run_id = terminal.tsk("run", "slow", "-q").stdout.strip()
+    process = terminal.start("logs", run_id, "-f")
+    assert process.stdout is not None
+    lags = [time.time() - float(line.split()[-1]) for line in process.stdout]
+    _, err = process.communicate(timeout=10)
+
+    assert len(lags) == 4
+    # The first lines may have been written before we looked.
+    assert min(lags) < 0.2
+    assert process.returncode == 0
+    assert "succeeded" in err
+    assert terminal.tsk("logs", "slow", "-n", "1").stdout.startswith("line 3")
+
+
+def test_waiting_ends_at_its_timeout_and_the_run_goes_on(
+    terminal: Terminal, up: subprocess.Popen[str]
+) -> None:
+    waited = terminal.tsk("run", "endless", "--wait", "--timeout", "1s")
+
+    assert waited.returncode == 8, waited.stderr
+    run_id = waited.stdout.strip()
+    assert terminal.json("show", "endless")["runs"][0]["state"] == "running"
+
+    killed = terminal.tsk("kill", run_id, "--reason", "enough", "--wait", "--json")
+    assert killed.returncode == 0, killed.stderr
+    assert json.loads(killed.stdout)["run"]["state"] == "cancelled"
+
+
+def test_ctrl_c_ends_the_following_and_not_the_run(
+    terminal: Terminal, up: subprocess.Popen[str]
+) -> None:
+    run_id = terminal.tsk("run", "endless", "-q").stdout.strip()
+    process = terminal.start("logs", run_id, "-f")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "on\n"
+
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert terminal.json("show", "endless")["runs"][0]["state"] == "running"
+
+
+def test_pausing_reaches_the_running_scheduler(
+    terminal: Terminal, up: subprocess.Popen[str]
+) -> None:
+    assert terminal.tsk("pause", "bad", "--reason", "cleaning").returncode == 0
+    assert terminal.json("show", "bad")["task"]["status"] == "paused"
+    assert terminal.tsk("resume", "bad").returncode == 0
+    assert terminal.json("show", "bad")["task"]["status"] == "idle"
+
+
+def test_ctrl_c_ends_the_scheduler_in_order(terminal: Terminal, up: subprocess.Popen[str]) -> None:
+    up.send_signal(signal.SIGINT)
+
+    assert up.wait(30) == 0
+    text = (terminal.folder / "up.txt").read_text()
+    assert "Traceback" not in text
+    assert "SIGINT" in text
+
+
+def test_a_request_made_while_nobody_runs_is_carried_out_by_the_next_scheduler(
+    terminal: Terminal, request: pytest.FixtureRequest
+) -> None:
+    process = terminal.start("up", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    terminal.until(lambda: terminal.tsk("status").returncode != 4)
+    process.terminate()
+    assert process.wait(30) == 0
+    run_id = int(terminal.tsk("run", "bad", "-q").stdout)
+    assert terminal.json("runs", "bad")["runs"][0]["state"] == "waiting"
+
+    request.getfixturevalue("up")
+
+    terminal.until(lambda: terminal.json("runs", "bad")["runs"][0]["state"] == "failed")
+    assert terminal.json("runs", "bad")["runs"][0]["run_id"] == run_id
+
+
+def test_a_reader_that_has_enough_is_no_failure(terminal: Terminal) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = terminal.start("help", "exit-codes", stdout=writer)
+    os.close(writer)
+    _, err = process.communicate(timeout=30)
+
+    assert (process.returncode, err) == (0, "")
+
+
+def test_without_a_terminal_there_is_no_colour_and_no_wrapping(terminal: Terminal) -> None:
+    found = terminal.tsk("check")
+
+    assert "\x1b" not in found.stdout
+    assert max(len(line) for line in found.stdout.splitlines()) > 40
+
+
+@pytest.mark.parametrize("colourless", [False, True])
+def test_on_a_terminal_colours_show_unless_refused(terminal: Terminal, colourless: bool) -> None:
+    import pty
+
+    parent, child = pty.openpty()
+    terminal.environ |= {"TERM": "xterm"} | ({"NO_COLOR": "1"} if colourless else {})
+    process = terminal.start("check", stdout=child)
+    os.close(child)
+    shown = _read_terminal(parent)
+    process.communicate(timeout=30)
+
+    assert "fine" in shown
+    assert ("\x1b[1m" in shown) is not colourless
+
+
+def _read_terminal(descriptor: int) -> str:
+    data = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_READ)
+        while selector.select(30):
+            try:
+                piece = os.read(descriptor, 65_536)
+            except OSError:  # Linux: nobody has the other end any more
+                break
+            if not piece:
+                break
+            data += piece
+    os.close(descriptor)
+    return data.decode()
