@@ -94,22 +94,19 @@ class Holding:
             forget_files=self.processes.prune,
         )
         self.pool: WorkerPool | None = None
-        self.engine = self._new_engine()
+        self.engine = Engine(
+            store=store,
+            clock=clock,
+            catalog=bindings,
+            hands=self,
+            marks=self.marks,
+            emit=emit,
+            limits=self.limits,
+        )
         self.engine.is_passive = True
         self.engine.open(
             epoch=(self.store.fetch("last_epoch") or [0])[0],
             last_run_id=self.store.fetch("last_run_id"),
-        )
-
-    def _new_engine(self) -> Engine:
-        return Engine(
-            store=self.store,
-            clock=self._clock,
-            catalog=self._bindings,
-            hands=self,
-            marks=self.marks,
-            emit=self._emit,
-            limits=self.limits,
         )
 
     # -- becoming the scheduler -----------------------------------------------------------------
@@ -123,20 +120,20 @@ class Holding:
         """
         options = self.options
         marks = MemoryMarks() if options.is_memory else self._open_marks()
-        inbox = self.engine.inbox
+        engine = self.engine
         recovered, alive = self._recover(marks, fresh)
         self.marks = marks
-        self.engine = self._new_engine()
-        self.engine.inbox = inbox
-        self.engine.open(
-            epoch=self.store.fetch("last_epoch")[0], last_run_id=self.store.fetch("last_run_id")
+        engine.open(
+            epoch=self.store.fetch("last_epoch")[0],
+            last_run_id=self.store.fetch("last_run_id"),
+            marks=marks,
         )
         marks.reserve({flight.claim.slot for flight in recovered.flights})
         for flight in recovered.flights:
-            self.engine.flights.add(flight)
-        inbox.put_back(recovered.facts)
+            engine.flights.add(flight)
+        engine.inbox.put_back(recovered.facts)
         if bound:
-            inbox.put(AddEntries(entries=list(bound)))
+            engine.inbox.put(AddEntries(entries=list(bound)))
         self._dispatcher = Dispatcher(
             self._clock, options.workers - len(alive), lambda claim: self._report(Returned(claim))
         )
@@ -156,6 +153,7 @@ class Holding:
                 # Promised by the earlier process, which may not have come to ask for it.
                 self.processes.cancel(claim, reason)
         self.pool.start(options.workers)
+        engine.is_passive = False
         self.is_active = True
         for event in recovered.events:
             self._emit(event)

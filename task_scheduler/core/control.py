@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,7 @@ from task_scheduler.core.events import (
     EntryResumed,
     RunSettled,
 )
-from task_scheduler.core.flights import Flight, Flights, Work
+from task_scheduler.core.flights import Flight, Flights, Known, Work
 from task_scheduler.core.inbox import (
     AddEntries,
     CancelRun,
@@ -118,8 +119,8 @@ class Control:
                 error = self._shelf.error_of(task_id)
                 broken.append([task_id, None, cursor_row[4], cursor_row[5], error])
             definitions.append(_definition_row(entry, work.now))
-            work.events.append(EntryAdded(task_id, entry.name))
-            self._flights.unlearn(task_id)
+            if not _is_same(stored.get(task_id), entry):
+                work.events.append(EntryAdded(task_id, entry.name))
         self._store.execute("put_entries", rows=definitions)
         self._store.execute("put_progress", rows=progress)
         self._store.execute("free_runs", ids=list(entries), waiting_for=WaitingFor.CODE)
@@ -149,7 +150,10 @@ class Control:
         self._shelf.clear_error(entry.task_id)
         occurrences = self._shelf.occurrences_of(entry)
         if occurrences is None:
+            self._flights.unlearn(entry.task_id)
             return [entry.task_id, revision, anchor, cursor, due_at, self._later(now)]
+        # As it will be read from the ledger: should the tick fail, all that is known is forgotten.
+        self._flights.learn(Known(entry, revision, anchor, occurrences))
         try:
             if not is_same and cursor is None:
                 due_at = occurrences.first(anchor)
@@ -437,6 +441,15 @@ def _let_go(flight: Flight) -> None:
     """Let a started attempt end without a retry: its entry is gone."""
     flight.entry = None
     flight.skip_reason = SkipReason.REMOVED
+
+
+def _is_same(old: StoredEntry | None, new: Entry) -> bool:
+    """Whether an entry is added again as it was: a program does so at each of its starts."""
+    if old is None:
+        return False
+    return old.entry == replace(new, definition=dict(new.definition), rules=old.entry.rules) and (
+        _same_rules(old.entry, new)
+    )
 
 
 def _same_rules(old: Entry, new: Entry) -> bool:

@@ -77,8 +77,9 @@ class Engine:
         )
         self._reception = Reception(store, self.flights, self._control)
 
-    def open(self, *, epoch: int, last_run_id: int) -> None:
+    def open(self, *, epoch: int, last_run_id: int, marks: Marks | None = None) -> None:
         """Begin an epoch: tokens and run ids go on above everything the ledger has seen."""
+        self._marks = self._marks if marks is None else marks
         self._token = self._first_token = epoch << 32
         self._run_id = last_run_id
         self._plan_at = self._claim_at = 0
@@ -113,7 +114,8 @@ class Engine:
         Raises whatever the store raises, with nothing changed and nothing lost.
         """
         facts = self.inbox.take()
-        work = Work(self._clock.now())
+        now = self._clock.now()
+        work = Work(now, now - self._clock.boottime())
         if not facts and (self.is_passive or not self._is_due(work.now)):
             return self._wake_at()
         try:
@@ -332,7 +334,14 @@ class Engine:
         if slot is None:
             return None
         return self._claim_of(
-            known, self.next_run_id(), str(at), at=at, due_at=at, attempt=1, slot=slot
+            known,
+            self.next_run_id(),
+            str(at),
+            at=at,
+            due_at=at,
+            attempt=1,
+            slot=slot,
+            clock_offset=work.clock_offset,
         )
 
     def _claim_of(
@@ -345,6 +354,7 @@ class Engine:
         due_at: Microseconds,
         attempt: int,
         slot: int,
+        clock_offset: Microseconds,
     ) -> Claim:
         policies = known.entry.policies
         is_bounded = policies.misfire is MisfirePolicy.SKIP and attempt == 1
@@ -364,7 +374,7 @@ class Engine:
             slot=slot,
             executor=known.entry.executor,
             timeout=None if timeout is None else round(timeout * SECOND),
-            clock_offset=self._clock.now() - self._clock.boottime(),
+            clock_offset=clock_offset,
         )
 
     def _take_slot(self, work: Work) -> int | None:
@@ -402,7 +412,14 @@ class Engine:
             if slot is None:
                 break
             claim = self._claim_of(
-                known, run_id, key, at=at, due_at=due_at, attempt=attempt + 1, slot=slot
+                known,
+                run_id,
+                key,
+                at=at,
+                due_at=due_at,
+                attempt=attempt + 1,
+                slot=slot,
+                clock_offset=work.clock_offset,
             )
             claimed.append([run_id, claim.token, slot, claim.executor])
             work.claims.append(Flight(claim, known.entry, recoveries, origin))

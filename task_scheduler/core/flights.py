@@ -138,6 +138,8 @@ class Work:
     """What one tick will do outside the ledger, once its transaction is durable."""
 
     now: Microseconds
+    clock_offset: Microseconds = 0
+    """Wall clock minus boot clock at `now`."""
     claims: list[Flight] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)

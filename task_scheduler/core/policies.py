@@ -7,6 +7,7 @@ wrong at once. Does not know where the options come from (keywords of a task, th
 from __future__ import annotations
 
 import difflib
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -127,6 +128,16 @@ def from_plain(plain: Mapping[str, Any]) -> Policies:
     A key that is missing, or holds what this release does not know, has its default: an entry of
     another release must not stop the engine.
     """
+    try:
+        # Most entries of a ledger have the same few policies, and a tick reads many.
+        return _read(tuple(plain.items()))
+    except TypeError:  # a value that cannot be hashed, and is none of ours
+        return _read.__wrapped__(tuple(plain.items()))
+
+
+@functools.lru_cache(maxsize=1_024)
+def _read(items: tuple[tuple[str, Any], ...]) -> Policies:
+    plain = dict(items)
     changes = {
         spec.field: _converted(spec, plain[key])
         for key, spec in _KEYS.items()
