@@ -135,7 +135,7 @@ def _device(ponds: Ponds, pond: int) -> SimDevice:
         registers[: len(current)] = current
         return None
 
-    registers = SimData(0, values=ponds.registers(pond), datatype=DataType.REGISTERS, readonly=True)
+    registers = SimData(0, values=ponds.registers(pond), datatype=DataType.UINT16, readonly=True)
     return SimDevice(pond, registers, action=refresh)
 
 
