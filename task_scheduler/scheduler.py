@@ -239,6 +239,8 @@ class TaskScheduler:
         Programs are killed then; functions are asked to end and left to the program. Without
         `timeout`, the config's ``stop_timeout_seconds``. Does nothing on one that is not started.
         """
+        # A reader that stays would keep the ledger's log from being folded into its file.
+        self._reader.close()
         self._runtime.stop(self.stop_seconds if timeout is None else timeout)
         if self._logs is not None:
             self._logs.close()
@@ -380,8 +382,8 @@ class TaskScheduler:
         from task_scheduler.observe.metrics import Metrics
         from task_scheduler.observe.resources import ResourceSampler
 
-        self._metrics = Metrics()
-        self._resources = ResourceSampler(self._clock)
+        self._metrics = Metrics(count_entries=lambda: self._fetch("count_entries"))
+        self._resources = ResourceSampler(self._clock, folder=self.files.database.parent)
         self.add_listener(self._metrics)
 
     def _stop_on_request(self) -> bool:

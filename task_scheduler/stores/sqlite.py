@@ -178,9 +178,14 @@ class SqliteStore:
 
     def close(self) -> None:
         """Close the connection; in a forked child it is left alone, it is the parent's."""
-        if self._pid == os.getpid():
-            with self._guard:
-                self._connection.close()
+        if self._pid != os.getpid():
+            return
+        with self._guard:
+            if not self.is_memory:
+                # One file is left where nobody reads: that can be copied, and opens at once.
+                with suppress(sqlite3.Error):
+                    self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._connection.close()
 
     def _check_process(self) -> None:
         if self._pid != os.getpid():
