@@ -9,6 +9,7 @@ Does not know how a process is started or ended: that is `supervision`, whose fi
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import shutil
@@ -21,26 +22,25 @@ from task_scheduler.core.model import SECOND, Claim, Completion, LaunchSpec, Out
 from task_scheduler.core.ports import Clock
 from task_scheduler.core.recovery import Verdict
 from task_scheduler.errors import SupervisionError
+from task_scheduler.executors.launch_order import order_of
 from task_scheduler.i18n import translate
 from task_scheduler.supervision import attempt_folder
 from task_scheduler.supervision.attempt_folder import State
 from task_scheduler.supervision.doorbell import Doorbell
 from task_scheduler.supervision.launcher_client import LauncherClient
-from task_scheduler.supervision.orders import FOLDER_VARIABLE, Order
+from task_scheduler.supervision.orders import Order
 from task_scheduler.supervision.signals import CANCEL, KILL, signal_supervisor
 from task_scheduler.supervision.survivors import are_killed
 
 __all__ = ["ProcessExecutor"]
+
+_log = logging.getLogger("TaskScheduler")
 
 _LOOK_SECONDS = 5.0
 """How often living attempts are looked at: a bell can be lost, a supervisor can be killed."""
 _PATIENCE = 30 * SECOND
 """After so long without a permit an order is sent again."""
 _MAX_ORDERS = 3
-_NOT_INHERITED = frozenset(
-    {"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}
-)
-"""What the service manager tells the scheduler alone."""
 
 
 @dataclass(slots=True)
@@ -127,12 +127,20 @@ class ProcessExecutor:
         try:
             self.start()
             (self._runs / name).mkdir(mode=0o700, exist_ok=True)
-            flight.order = self._order(name, spec)
+            flight.order = order_of(
+                spec,
+                folder=self._folder(name),
+                bell=os.fsencode(self._bell_path),
+                output_limit_bytes=self._output_limit_bytes,
+            )
             flight.orders = 1
             self._send(flight.order)
         except Exception as error:  # fence: attempt
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-            self._give_up(name, translate("supervision.not_started", reason=reason))
+            sentence = translate("supervision.not_started", reason=_reason(error))
+            if flight.orders:
+                self._give_up(name, sentence)
+            else:
+                self._settle(name, self._ended(claim, Outcome.FAILED, sentence))
 
     def cancel(self, claim: Claim, reason: str) -> bool:
         """Ask an attempt to end: `cancelled` once its tree is gone. False if it is unknown here."""
@@ -239,61 +247,41 @@ class ProcessExecutor:
 
     # Orders
 
-    def _order(self, name: str, spec: LaunchSpec) -> Order:
-        folder = self._folder(name)
-        inherited = {key: value for key, value in os.environ.items() if key not in _NOT_INHERITED}
-        env = {os.fsencode(k): os.fsencode(v) for k, v in {**inherited, **spec.env}.items()}
-        env[FOLDER_VARIABLE.encode("ascii")] = folder
-        return Order(
-            folder=folder,
-            argv=[os.fsencode(item) for item in spec.argv],
-            working_dir=os.fsencode(spec.working_dir),
-            env=env,
-            timeout_seconds=spec.timeout_seconds,
-            kill_grace_seconds=spec.kill_grace_seconds,
-            output_limit_bytes=self._output_limit_bytes,
-            bell=os.fsencode(self._bell_path),
-            texts=_texts(spec, self._output_limit_bytes),
-        )
-
     def _send(self, order: Order) -> None:
         try:
             is_new = self._launcher.send(order)
         except OSError:
             # It died with this order or before it: the permit makes a second order harmless.
             is_new = self._launcher.send(order)
-        if is_new:
-            # The listener has a new socket to watch.
-            self._wake()
-        elif self.running_count() == 1:
-            # It sleeps without a limit while nothing lives.
+        if is_new or self.running_count() == 1:
+            # The listener has a new socket to watch, or slept without a limit.
             self._wake()
 
     def _send_again(self, name: str, flight: _Flight) -> None:
         """Repeat the order of an attempt that nobody started, but not for ever."""
         if flight.order is None or flight.orders >= _MAX_ORDERS:
-            self._give_up(name, translate("supervision.launcher_gone", count=flight.orders))
+            count = max(1, flight.orders)
+            self._give_up(name, translate("supervision.launcher_gone", count=count))
             return
         flight.orders += 1
         flight.since = self._clock.boottime()
         try:
             self._send(flight.order)
         except (OSError, SupervisionError) as error:
-            self._give_up(name, translate("supervision.not_started", reason=error))
+            self._give_up(name, translate("supervision.not_started", reason=_reason(error)))
 
     def _give_up(self, name: str, sentence: str) -> None:
         """Report an attempt that could not be started, unless it was started after all."""
-        folder = self._folder(name)
-        try:
-            state, _ = attempt_folder.examine(folder, bury=True)
-        except OSError:
-            # Without a folder that can be written no supervisor can start anything either.
-            state = State.UNSTARTED
         with self._guard:
             flight = self._flights.get(name)
         if flight is None:
             return
-        if state == State.UNSTARTED or not (self._runs / name).is_dir():
+        try:
+            state, _ = attempt_folder.examine(self._folder(name), bury=True)
+        except OSError:
+            # Nothing can be proved on a full disk, say: the next look is in a few seconds.
+            return
+        if state == State.UNSTARTED:
             self._settle(name, self._ended(flight.claim, Outcome.FAILED, sentence))
         else:
             self._look_soon()
@@ -318,17 +306,27 @@ class ProcessExecutor:
         """Wait for the bell, the launcher, or the time to look; until closed."""
         next_look = self._clock.boottime()
         while not self._is_closed:
-            names, launcher_died = self._wait(next_look)
-            for name, status in names:
-                self._examine(name, status)
-            now = self._clock.boottime()
-            with self._guard:
-                is_due = self._must_look or launcher_died or now >= next_look
-                self._must_look = False
-            if is_due:
-                for name in self._names():
-                    self._examine(name, None, is_orphaned=launcher_died)
-                next_look = now + round(_LOOK_SECONDS * SECOND)
+            try:
+                next_look = self._hear(next_look)
+            except Exception:  # fence: listener
+                # Whatever it was, the attempts whose end it hid are looked at again.
+                _log.exception(translate("supervision.listener_failed"))
+                next_look = self._clock.boottime() + round(_LOOK_SECONDS * SECOND)
+
+    def _hear(self, next_look: int) -> int:
+        """Take in what happens next; return the moment (boot clock) of the next look at all."""
+        news, launcher_died = self._wait(next_look)
+        for name, status in news:
+            self._examine(name, status)
+        now = self._clock.boottime()
+        with self._guard:
+            is_due = self._must_look or launcher_died or now >= next_look
+            self._must_look = False
+        if not is_due:
+            return next_look
+        for name in self._names():
+            self._examine(name, None, is_orphaned=launcher_died)
+        return now + round(_LOOK_SECONDS * SECOND)
 
     def _wait(self, next_look: int) -> tuple[list[tuple[str, int | None]], bool]:
         """Return the attempts of which there is news, and whether the launcher died."""
@@ -342,17 +340,14 @@ class ProcessExecutor:
         if self.running_count():
             wait = max(0, next_look - self._clock.boottime()) / 1_000
         news: list[tuple[str, int | None]] = []
-        launcher_died = False
-        for descriptor, _ in poll.poll(wait):
-            if descriptor == self._wake_read:
-                os.read(self._wake_read, 4_096)
-            elif descriptor == launcher:
-                received = self._launcher.receive()
-                launcher_died = received is None
-                news += received or []
-            else:
-                news += [(name, None) for name in bell.rung()]
-        return news, launcher_died
+        ready = {descriptor for descriptor, _ in poll.poll(wait)}
+        if self._wake_read in ready:
+            os.read(self._wake_read, 4_096)
+        if bell.fileno() in ready:
+            news += [(name, None) for name in bell.rung()]
+        # Asked at every turn: a launcher that was replaced leaves no descriptor to tell of it.
+        received = self._launcher.receive()
+        return news + (received or []), received is None
 
     def _examine(self, name: str, status: int | None, *, is_orphaned: bool = False) -> None:
         """Look at the files of one attempt and report its end if it has come.
@@ -472,24 +467,5 @@ def _name_of(claim: Claim) -> str:
     return f"{claim.run_id}-{claim.token}"
 
 
-def _texts(spec: LaunchSpec, limit: int) -> dict[str, str]:
-    """Return the sentences of an order; what the supervisor alone knows stays as ``{name}``."""
-    program = spec.argv[0]
-    reason = "{reason}"
-    return {
-        "cancelled": translate("tasks.was_cancelled"),
-        "timed_out": translate("tasks.timed_out", seconds=spec.timeout_seconds or 0),
-        "exit_code": translate("tasks.exit_code", code="{code}"),
-        "killed_by": translate("tasks.killed_by", signal="{signal}"),
-        "no_folder": translate("tasks.no_working_dir", path=spec.working_dir),
-        "no_program": translate("tasks.no_program", program=program),
-        "no_interpreter": translate(
-            "supervision.no_interpreter", program=program, interpreter="{interpreter}"
-        ),
-        "not_allowed": translate("supervision.not_allowed", program=program),
-        "no_format": translate("supervision.no_format", program=program),
-        "too_long": translate("supervision.too_long", program=program),
-        "not_started": translate("tasks.not_started", program=program, reason=reason),
-        "truncated": translate("supervision.truncated", limit=limit),
-        "internal": translate("supervision.internal", reason=reason),
-    }
+def _reason(error: Exception) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -205,9 +205,11 @@ def _is_sound(record: object) -> bool:
     """Whether a record is whole and of a format that we read."""
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         return False
+    outcome = record.get("outcome")
     started_at, ended_at = record.get("started_at"), record.get("ended_at")
     return (
-        record.get("outcome") in _OUTCOMES
+        isinstance(outcome, str)
+        and outcome in _OUTCOMES
         and isinstance(started_at, int)
         and isinstance(ended_at, int)
         and all(_is_a(record.get(name), int) for name in ("exit_code", "signal"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ from task_scheduler.supervision.orders import MessageStream, Order
 
 __all__ = ["LauncherClient"]
 
-_SEND_SECONDS = 10.0
+_SEND_SECONDS = 10
 """A launcher that takes no order for so long is given up; another one takes its place."""
 _END_SECONDS = 2.0
 _CHUNK_BYTES = 65_536
@@ -32,6 +33,7 @@ class LauncherClient:
         self._channel: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._messages = MessageStream()
+        self._has_died = False
         self._owner = os.getpid()
 
     @property
@@ -59,6 +61,7 @@ class LauncherClient:
             except OSError:
                 # Half a message may be in it.
                 self._let_go()
+                self._has_died = True
                 raise
             return is_new
 
@@ -66,9 +69,12 @@ class LauncherClient:
         """Return the supervisors that did not end well, as names of attempt folders and statuses.
 
         A status is a negative signal number or the number of the error that kept it from starting.
-        Returns None when the launcher has ended.
+        Returns None, once, when a launcher has ended: what it had taken may not have been started.
         """
         with self._guard:
+            if self._has_died:
+                self._has_died = False
+                return None
             if self._channel is None:
                 return []
             try:
@@ -117,7 +123,9 @@ class LauncherClient:
             except OSError:
                 ours.close()
                 raise
-        ours.settimeout(_SEND_SECONDS)
+        # Of sending alone: with settimeout() a look whether there is news would wait as well.
+        limit = struct.pack("ll", _SEND_SECONDS, 0)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         self._messages = MessageStream()
         self._channel = ours
         return ours

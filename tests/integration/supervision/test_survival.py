@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -307,15 +308,16 @@ def test_a_fork_of_the_scheduler_disturbs_nothing(bench: Bench) -> None:
     claim = bench.launch(["sh", "-c", "while [ ! -e go ]; do sleep 0.02; done"])
     bench.supervisor_of(claim)
 
-    # A program of its own forks: a fork of this process, with its threads, would be no fair test.
-    pid = os.fork() if sys.version_info < (3, 12) else 0
-    if pid == 0 and sys.version_info < (3, 12):
+    with warnings.catch_warnings():
+        # Python 3.12 warns that a fork copies no threads; that is what is tried here.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid == 0:
         try:
             bench.executor.close()
         finally:
             os._exit(0)
-    if pid:
-        assert os.waitpid(pid, 0)[1] == 0
+    os.waitpid(pid, 0)
     (bench.folder / "go").touch()
 
     assert bench.end_of(claim).outcome is Outcome.SUCCEEDED
@@ -343,6 +345,64 @@ def test_after_closing_nothing_starts_and_that_is_told(bench: Bench) -> None:
 
     assert end.outcome is Outcome.FAILED
     assert bench.release_count == 1
+
+
+def test_a_program_that_kills_its_supervisor_is_lost_and_ended(bench: Bench) -> None:
+    claim = bench.launch(["sh", "-c", "sleep 60 & echo $$ $! > pids; kill -9 $PPID; wait"])
+    pids = bench.pids_in(bench.folder / "pids", 2)
+
+    assert bench.end_of(claim).outcome is Outcome.LOST
+    assert [pid for pid in pids if is_alive(pid)] == []
+
+
+def test_a_program_that_deletes_its_own_folder_is_lost(bench: Bench) -> None:
+    claim = bench.launch(["sh", "-c", 'rm -rf "$TASK_SCHEDULER_ATTEMPT_FOLDER"'])
+
+    assert bench.end_of(claim).outcome is Outcome.LOST
+    assert bench.release_count == 1
+
+
+def test_orders_of_a_launcher_that_a_later_launch_found_dead_are_carried_out(bench: Bench) -> None:
+    bench.run(["true"])
+    launcher = bench.executor._launcher.pid
+    assert launcher is not None
+    os.kill(launcher, signal.SIGSTOP)
+    first = bench.launch(["sh", "-c", "echo x >> first"])
+    # As if a send had failed half-way, before the listener noticed anything.
+    with bench.executor._launcher._guard:
+        os.kill(launcher, signal.SIGKILL)
+        bench.executor._launcher._let_go()
+        bench.executor._launcher._has_died = True
+
+    second = bench.run(["true"])
+
+    assert second.outcome is Outcome.SUCCEEDED
+    assert bench.end_of(first).outcome is Outcome.SUCCEEDED
+    assert (bench.folder / "first").read_text() == "x\n"
+
+
+def test_an_attempt_whose_folder_cannot_be_made_fails_and_says_why(bench: Bench) -> None:
+    bench.executor.start()
+    (bench.runs / "1-7").write_text("in the way")
+
+    end = bench.run(["true"], claim=claim_of(1))
+
+    assert end.outcome is Outcome.FAILED
+    assert end.error is not None
+    assert end.error.startswith("not started on this machine: File exists")
+
+
+def test_a_supervisor_loads_nothing_heavy() -> None:
+    code = (
+        f"import sys; sys.path.append({str(ROOT)!r}); import task_scheduler.supervision.launcher;"
+        " print(*sys.modules)"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    heavy = {"asyncio", "dataclasses", "inspect", "logging", "pathlib", "subprocess", "threading"}
+    assert heavy.isdisjoint(loaded)
 
 
 def test_the_record_on_disk_is_plain_json(bench: Bench) -> None:

@@ -90,13 +90,13 @@ def test_a_background_process_that_holds_the_output_does_not_hold_the_attempt(be
 def test_a_program_that_heeds_term_has_its_grace(bench: Bench) -> None:
     argv = bench.program(
         """
-        import signal, sys, time
+        import os, signal, sys, time
         def tidy(*_):
             time.sleep(0.3)
-            print("tidied up", flush=True)
+            os.write(1, b"tidied up\\n")
             sys.exit(0)
         signal.signal(signal.SIGTERM, tidy)
-        print("ready", flush=True)
+        os.write(1, b"ready\\n")
         time.sleep(60)
         """
     )

@@ -1,0 +1,62 @@
+"""The order of one launch: what a supervisor must know, all of it, in bytes and in sentences.
+
+Responsible for: what a task inherits from the scheduler's environment, and for the sentences in the
+user's language, so that a supervisor needs no catalogue.
+"""
+
+from __future__ import annotations
+
+import os
+
+from task_scheduler.core.model import LaunchSpec
+from task_scheduler.i18n import translate
+from task_scheduler.supervision.orders import FOLDER_VARIABLE, Order
+
+__all__ = ["order_of"]
+
+_NOT_INHERITED = frozenset(
+    {"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}
+)
+"""What the service manager tells the scheduler alone."""
+
+
+def order_of(spec: LaunchSpec, *, folder: bytes, bell: bytes, output_limit_bytes: int) -> Order:
+    """Return the order that carries out `spec` in an attempt's folder."""
+    inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    variables = {**inherited, **spec.env}
+    env = {os.fsencode(name): os.fsencode(value) for name, value in variables.items()}
+    env[FOLDER_VARIABLE.encode("ascii")] = folder
+    return Order(
+        folder=folder,
+        argv=[os.fsencode(item) for item in spec.argv],
+        working_dir=os.fsencode(spec.working_dir),
+        env=env,
+        timeout_seconds=spec.timeout_seconds,
+        kill_grace_seconds=spec.kill_grace_seconds,
+        output_limit_bytes=output_limit_bytes,
+        bell=bell,
+        texts=_texts(spec, output_limit_bytes),
+    )
+
+
+def _texts(spec: LaunchSpec, limit: int) -> dict[str, str]:
+    """Return the sentences of an order; what the supervisor alone knows stays as ``{name}``."""
+    program = spec.argv[0]
+    reason = "{reason}"
+    return {
+        "cancelled": translate("tasks.was_cancelled"),
+        "timed_out": translate("tasks.timed_out", seconds=spec.timeout_seconds or 0),
+        "exit_code": translate("tasks.exit_code", code="{code}"),
+        "killed_by": translate("tasks.killed_by", signal="{signal}"),
+        "no_folder": translate("tasks.no_working_dir", path=spec.working_dir),
+        "no_program": translate("tasks.no_program", program=program),
+        "no_interpreter": translate(
+            "supervision.no_interpreter", program=program, interpreter="{interpreter}"
+        ),
+        "not_allowed": translate("supervision.not_allowed", program=program),
+        "no_format": translate("supervision.no_format", program=program),
+        "too_long": translate("supervision.too_long", program=program),
+        "not_started": translate("tasks.not_started", program=program, reason=reason),
+        "truncated": translate("supervision.truncated", limit=limit),
+        "internal": translate("supervision.internal", reason=reason),
+    }
