@@ -50,6 +50,8 @@ def wrap(text: str, width: int, *, is_breaking_words: bool = True) -> list[str]:
 
     A word longer than a line is broken too, or, if it must not be, stands out: nothing is cut off.
     """
+    if width_of(text) <= width:
+        return [text.rstrip()]
     lines: list[str] = []
     line = ""
     for word in _words(text):

@@ -53,6 +53,8 @@ def report(error: Exception, session: Session) -> ExitCode:
         key = error.key if isinstance(error, TaskSchedulerError) else type(error).__name__
         details = {"exit_code": int(code), "key": key, "message": sentence, "next": command or None}
         session.document("error", {"error": details})
+    if session.verbosity == 1:
+        print(_chain(error), file=sys.stderr)
     if session.verbosity >= 2:
         traceback.print_exception(error, file=sys.stderr)
     return code
@@ -72,6 +74,17 @@ def _sentence(error: Exception) -> str:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror or error}"
     return translate("cli.unexpected", error=f"{type(error).__name__}: {error}")
+
+
+def _chain(error: BaseException) -> str:
+    """Return the kinds of an error and of what caused it, the first cause last."""
+    kinds = []
+    cause: BaseException | None = error
+    while cause is not None:
+        key = f" {cause.key}" if isinstance(cause, TaskSchedulerError) else f" {cause}"
+        kinds.append(f"{type(cause).__name__}{showable(key)}")
+        cause = cause.__cause__
+    return "  " + "\n  <- ".join(kinds)
 
 
 def _show(sentence: str, session: Session | None, *, hint: str, command: str) -> None:

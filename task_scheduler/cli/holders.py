@@ -16,7 +16,14 @@ from task_scheduler.i18n import translate
 if TYPE_CHECKING:
     from task_scheduler.cli.session import Session
 
-__all__ = ["needs_scheduler", "running_holder", "started_at", "wait_until_gone"]
+__all__ = [
+    "needs_scheduler",
+    "running_holder",
+    "say_if_nobody_runs",
+    "say_no_tasks",
+    "started_at",
+    "wait_until_gone",
+]
 
 _POLL_SECONDS = 0.1
 
@@ -38,6 +45,24 @@ def needs_scheduler(session: Session) -> dict[str, Any]:
             command="tsk up",
         )
     return holder
+
+
+def say_if_nobody_runs(session: Session) -> None:
+    """Tell below a list of what is planned that nothing of it will start."""
+    if not session.is_quiet and running_holder(session) is None:
+        session.say(translate("cli.nothing_starts"))
+        session.hint(translate("cli.next_start"), "tsk up")
+
+
+def say_no_tasks(session: Session) -> None:
+    """Tell that the ledger has no task, and the way to the first one."""
+    declared = len(session.scheduler.config.settings.entries)
+    if declared:
+        session.say(translate("cli.only_declared", count=declared))
+        session.hint(translate("cli.next_start"), "tsk up")
+    else:
+        session.say(translate("cli.no_tasks"))
+        session.hint(translate("cli.next_init"), "tsk init")
 
 
 def wait_until_gone(session: Session, pid: int, *, timeout_seconds: float) -> bool:

@@ -35,6 +35,13 @@ class Moments:
             text = f"{there:%m-%d %H:%M}" if there.year == here.year else f"{there:%Y-%m-%d}"
         return f"{text} {self._rough_distance(moment)}"
 
+    def coming(self, moment: str | None) -> str:
+        """Return what is to come as `short` does; what should have come is named overdue."""
+        if moment is None or self._local(moment) >= self._here():
+            return self.short(moment)
+        seconds = (self._here() - self._local(moment)) / timedelta(seconds=1)
+        return translate("cli.overdue", duration=duration_text(round(seconds), units=1))
+
     def full(self, moment: str | None) -> str:
         """Return date, time and distance."""
         if moment is None:

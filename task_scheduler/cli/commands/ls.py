@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from task_scheduler.cli.command import command as cli_command
+from task_scheduler.cli.holders import say_if_nobody_runs, say_no_tasks
 from task_scheduler.cli.moments import Moments
 from task_scheduler.cli.parameters import Choice
 from task_scheduler.cli.session import Session
@@ -83,7 +84,7 @@ def _row(task: Mapping[str, Any], last: Mapping[str, Any] | None, moments: Momen
 def _next_text(task: Mapping[str, Any], moments: Moments) -> str:
     if task["status"] in ("paused", "finished", "unresolved"):
         return translate(f"cli.status_{task['status']}")
-    return moments.short(task["next_run_time"])
+    return moments.coming(task["next_run_time"])
 
 
 def _notes(task: Mapping[str, Any], last: Mapping[str, Any] | None) -> tuple[Cell, ...]:
@@ -105,8 +106,7 @@ def _summary(
 ) -> None:
     """Say how many there are, in which zone the times are, and what to look at."""
     if not chosen and not hidden:
-        session.say(translate("cli.no_tasks"))
-        session.hint(translate("cli.next_init"), "tsk init")
+        say_no_tasks(session)
         return
     failing = [task["task_id"] for task in chosen if is_failing(last_of.get(task["task_id"]))]
     session.say(
@@ -118,3 +118,4 @@ def _summary(
         session.say(translate("cli.hidden_tasks", count=hidden))
     if failing:
         session.hint(translate("cli.next_show"), f"tsk show {failing[0]}")
+    say_if_nobody_runs(session)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import click
 
 from task_scheduler.cli.command import command as cli_command
+from task_scheduler.cli.holders import say_if_nobody_runs, say_no_tasks
 from task_scheduler.cli.moments import Moments
 from task_scheduler.cli.parameters import Duration, Number
 from task_scheduler.cli.session import Session
@@ -58,12 +59,16 @@ def command(session: Session, tasks: tuple[str, ...], seconds: float, count: int
         session.document("next", {"occurrences": shown, "is_cut": is_cut, "not_planned": resting})
         return
     _put(session, coming, moments)
-    if not coming:
+    if chosen and not coming:
         session.say(translate("cli.nothing_comes"))
     if is_cut:
         session.say(translate("cli.next_cut", count=count))
     if resting:
         session.say(translate("cli.not_planned", ids=", ".join(resting)))
+    if chosen:
+        say_if_nobody_runs(session)
+    else:
+        say_no_tasks(session)
 
 
 def _put(session: Session, coming: list[_Coming], moments: Moments) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from task_scheduler.cli.command import command as cli_command
+from task_scheduler.cli.holders import say_no_tasks
 from task_scheduler.cli.session import Session
 from task_scheduler.i18n import translate
 
@@ -22,6 +23,5 @@ def command(session: Session) -> int:
     if holder is not None and holder["state"] == "running":
         session.say(translate("cli.up_standby", pid=holder["pid"]))
     if not declared and not scheduler.view.counts(session.clock.now())["total_tasks"]:
-        session.say(translate("cli.no_tasks"))
-        session.hint(translate("cli.next_init"), "tsk init")
+        say_no_tasks(session)
     return scheduler.run_forever()

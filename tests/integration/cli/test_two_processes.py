@@ -188,6 +188,48 @@ def test_ctrl_c_ends_the_following_and_not_the_run(
     assert terminal.json("show", "endless")["runs"][0]["state"] == "running"
 
 
+def test_ctrl_c_ends_the_waiting_and_not_the_run(
+    terminal: Terminal, up: subprocess.Popen[str]
+) -> None:
+    process = terminal.start("run", "endless", "--wait")
+    assert process.stdout is not None
+    run_id = process.stdout.readline().strip()
+
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+
+    assert process.returncode == 130
+    assert f"tsk kill {run_id}" in err
+    assert terminal.json("show", "endless")["runs"][0]["state"] in ("waiting", "running")
+
+
+def test_a_second_scheduler_stands_by_and_takes_over(
+    terminal: Terminal, up: subprocess.Popen[str]
+) -> None:
+    with (terminal.folder / "second.txt").open("w") as log:
+        second = terminal.start("up", stdout=log, stderr=log)
+    try:
+        told = (terminal.folder / "second.txt").read_text
+        terminal.until(lambda: f"process {up.pid} runs this ledger" in told())
+
+        up.kill()
+        up.wait()
+
+        terminal.until(lambda: (terminal.json("status")["holder"] or {}).get("pid") == second.pid)
+        assert terminal.tsk("run", "fine", "--wait").returncode == 0
+    finally:
+        second.terminate()
+        assert second.wait(30) == 0
+
+
+def test_a_followed_stream_is_json_a_line(terminal: Terminal, up: subprocess.Popen[str]) -> None:
+    run_id = terminal.tsk("run", "slow", "-q").stdout.strip()
+
+    lines = terminal.tsk("logs", run_id, "-f", "--jsonl").stdout.splitlines()
+
+    assert [json.loads(line)["line"].split()[1] for line in lines] == ["0", "1", "2", "3"]
+
+
 def test_pausing_reaches_the_running_scheduler(
     terminal: Terminal, up: subprocess.Popen[str]
 ) -> None:

@@ -42,6 +42,26 @@ def test_without_tasks_the_way_to_the_first_one_is_told(empty: MadeLedger) -> No
     assert "tsk init" in answer.err
 
 
+def test_declared_tasks_of_an_empty_ledger_are_told(empty: MadeLedger) -> None:
+    empty.config.write_text(
+        '{"entries": {"hello": {"type": "command", "command": ["true"], "every": "1h"}}}'
+    )
+
+    answer = empty.tsk("ls")
+
+    assert "declares: 1" in answer.err
+    assert "tsk up" in answer.err
+
+
+def test_what_should_have_come_is_named_overdue(empty: MadeLedger) -> None:
+    empty.task("late", {"type": "interval", "seconds": 3600}, next_due="05:50:00")
+
+    answer = empty.tsk("ls")
+
+    assert "overdue 10m" in answer.out
+    assert "No scheduler runs" in answer.err
+
+
 def test_quiet_leaves_only_the_data(farm: MadeLedger) -> None:
     answer = farm.tsk("ls", "-q")
 

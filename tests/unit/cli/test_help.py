@@ -1,10 +1,8 @@
-"""The help: complete, in three languages, and quick to come."""
+"""The help: complete, in three languages."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from importlib import import_module, resources
 
 import click
@@ -36,18 +34,3 @@ def test_every_command_and_option_has_its_sentence(language: str) -> None:
         }
 
     assert wanted - set(known) == set()
-
-
-def test_help_loads_no_heavy_library() -> None:
-    heavy = ("pydantic", "rich", "sqlite3", "logging", "asyncio")
-    program = (
-        "import sys; from task_scheduler.cli import main; main(['--help']);"
-        f"print([n for n in {heavy!r} if n in sys.modules], file=sys.stderr)"
-    )
-
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-
-    assert done.stderr.strip() == "[]"
-    assert "tsk help exit-codes" in done.stdout.replace("\n", " ")
