@@ -98,8 +98,8 @@ class WorkerPool:
     def next_deadline(self) -> Microseconds | None:
         """Return the earliest moment (boot clock) at which a running function is overdue."""
         with self._guard:
-            moments = [a.deadline for a in self._running.values() if a.deadline and not a.is_over]
-        return min(moments, default=None)
+            running = [attempt for attempt in self._running.values() if not attempt.is_over]
+        return min((a.deadline for a in running if a.deadline is not None), default=None)
 
     def expire(self) -> None:
         """Settle the functions whose time is over; their threads go on."""
@@ -115,7 +115,7 @@ class WorkerPool:
         """Ask a running function to end; it is `cancelled` once it returns. False if unknown."""
         with self._guard:
             attempt = self._running.get(claim.run_id)
-            if attempt is None or attempt.claim.token != claim.token:
+            if attempt is None or attempt.is_over or attempt.claim.token != claim.token:
                 return False
             attempt.cancel_reason = reason
         attempt.performance.cancel()
