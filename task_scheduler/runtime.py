@@ -67,6 +67,7 @@ class Runtime:
     ) -> None:
         self.options = options
         self.listeners: list[Callable[[Event], None]] = []
+        self._failing: set[tuple[int, type[Event]]] = set()
         self._clock = clock
         self._bindings = bindings
         self._check_seconds = check_seconds
@@ -286,14 +287,18 @@ class Runtime:
             self._loop.report(holding, fact)
 
     def _emit(self, event: Event) -> None:
-        failed = None
-        for listener in self.listeners:
+        """Tell the listeners; one that fails is named once, until it takes such an event again."""
+        for number, listener in enumerate(self.listeners):
+            failing = (number, type(event))
             try:
                 listener(event)
             except Exception as error:  # fence: listener
-                failed = f"{listener!r}: {type(error).__name__}: {error}"
-        if failed is not None and not isinstance(event, ListenerFailed):
-            self._emit(ListenerFailed(failed))
+                if failing in self._failing or isinstance(event, ListenerFailed):
+                    continue
+                self._failing.add(failing)
+                self._emit(ListenerFailed(f"{listener!r}: {type(error).__name__}: {error}"))
+            else:
+                self._failing.discard(failing)
 
     # -- holding and letting go -----------------------------------------------------------------
 
