@@ -88,6 +88,7 @@ def duration_text(seconds: float | None, *, units: int = 2) -> str:
     """Return a duration in its greatest units; below ten seconds with decimals."""
     if seconds is None:
         return NOTHING
+    seconds = 0 if seconds < 0.001 else seconds
     if seconds < 10 and seconds != int(seconds):
         return translate("cli.unit_s", n=f"{seconds:.3f}" if seconds < 0.1 else f"{seconds:.1f}")
     rest = round(seconds)

@@ -20,7 +20,7 @@ from task_scheduler.cli.failures import CliError, report, report_usage
 from task_scheduler.cli.help_page import program_page
 from task_scheduler.cli.parameters import did_you_mean, global_options
 from task_scheduler.cli.session import Session
-from task_scheduler.i18n import set_language, translate
+from task_scheduler.i18n import LANGUAGES, set_language, translate
 
 __all__ = ["GROUPS", "Program", "run"]
 
@@ -95,14 +95,15 @@ _program = Program(
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; nothing is raised."""
-    set_language(_language_of_environment())
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    set_language(_language_asked(given) or _language_of_environment())
     session = Session()
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal's encoding does not have must not end the command.
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        code = _invoke(list(sys.argv[1:] if arguments is None else arguments), session)
+        code = _invoke(given, session)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output has enough: `tsk ls | head` is no failure.
@@ -135,6 +136,16 @@ def _invoke(arguments: list[str], session: Session) -> int:
 def _code(answer: Any) -> int:
     """Return what a command answered; `up` may end as its second signal would end it."""
     return answer if isinstance(answer, int) else ExitCode.FINE
+
+
+def _language_asked(arguments: list[str]) -> str:
+    """Return the value of ``--lang``, wherever it stands: ``--help`` before it is in it too."""
+    for option, value in zip(arguments, [*arguments[1:], ""], strict=True):
+        if option == "--lang" and value in LANGUAGES:
+            return value
+        if option.startswith("--lang=") and option[7:] in LANGUAGES:
+            return option[7:]
+    return ""
 
 
 def _language_of_environment() -> str:

@@ -23,6 +23,7 @@ from task_scheduler.cli.tables import Cell, Column, Row
 from task_scheduler.cli.task_choice import chosen_tasks
 from task_scheduler.i18n import translate
 
+_WAITING = 1_000
 _STATUSES = ("idle", "running", "paused", "finished", "unresolved")
 
 
@@ -47,9 +48,15 @@ def command(
         session.document("ls", {"tasks": shown})
         return
     moments = session.moments()
+    waiting = session.view.runs(state="waiting", limit=_WAITING)
+    retries = {run["task_id"]: run for run in waiting if run["waiting_for"] == "retry"}
     if chosen:
         session.table(
-            _columns(), [_row(task, last_of.get(task["task_id"]), moments) for task in chosen]
+            _columns(),
+            [
+                _row(task, last_of.get(task["task_id"]), retries.get(task["task_id"]), moments)
+                for task in chosen
+            ],
         )
     _summary(session, chosen, last_of, moments, hidden=len(found) - len(chosen))
 
@@ -66,18 +73,23 @@ def _columns() -> list[Column]:
     ]
 
 
-def _row(task: Mapping[str, Any], last: Mapping[str, Any] | None, moments: Moments) -> Row:
+def _row(
+    task: Mapping[str, Any],
+    last: Mapping[str, Any] | None,
+    retry: Mapping[str, Any] | None,
+    moments: Moments,
+) -> Row:
     return Row(
         (
-            mark_of(task, last),
+            mark_of(task, last) if retry is None else Cell("↻", "yellow"),
             Cell(task["task_id"], "bold"),
             schedule_text(task),
             moments.short(task["last_run_time"]),
-            result_cell(last),
+            result_cell(last) if retry is None else Cell(translate("cli.retrying"), "yellow"),
             _next_text(task, moments),
             str(task["run_count"]),
         ),
-        notes=_notes(task, last),
+        notes=_notes(task, last) if retry is None else _retry_notes(task, retry),
     )
 
 
@@ -85,6 +97,12 @@ def _next_text(task: Mapping[str, Any], moments: Moments) -> str:
     if task["status"] in ("paused", "finished", "unresolved"):
         return translate(f"cli.status_{task['status']}")
     return moments.coming(task["next_run_time"])
+
+
+def _retry_notes(task: Mapping[str, Any], retry: Mapping[str, Any]) -> tuple[Cell, ...]:
+    error = retry["error"] or task["last_error"] or ""
+    text = translate("cli.attempt_error", attempt=retry["attempt"], error=error)
+    return (Cell(text, "yellow"),)
 
 
 def _notes(task: Mapping[str, Any], last: Mapping[str, Any] | None) -> tuple[Cell, ...]:

@@ -62,6 +62,22 @@ def test_what_should_have_come_is_named_overdue(empty: MadeLedger) -> None:
     assert "No scheduler runs" in answer.err
 
 
+def test_a_task_between_two_attempts_shows_why(empty: MadeLedger) -> None:
+    empty.task("flaky", {"type": "interval", "seconds": 3600}, last_error="exit code 4")
+    empty.run(1, "flaky", "waiting", "05:59:00", due_at=at("06:00:30"), waiting_for="retry")
+
+    answer = empty.tsk("ls")
+
+    assert "↻  flaky" in answer.out
+    assert "retrying" in answer.out
+    assert "attempt 1: exit code 4" in answer.out
+
+
+@pytest.mark.parametrize("line", ["--help --lang ja", "--lang=ja --help", "ls --help --lang ja"])
+def test_the_language_holds_wherever_it_stands(empty: MadeLedger, line: str) -> None:
+    assert empty.tsk(*line.split()).out.startswith("使い方: tsk")
+
+
 def test_quiet_leaves_only_the_data(farm: MadeLedger) -> None:
     answer = farm.tsk("ls", "-q")
 
