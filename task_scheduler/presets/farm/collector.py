@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 from sqlite3 import Error as DatabaseError
 from typing import Any, ClassVar
 
@@ -54,6 +55,11 @@ class Collector(ThreadingHTTPServer):
         super().__init__((host, port), Handler)
         self.collected = collected
         self.token = token
+
+    def server_bind(self) -> None:
+        """Bind, and do not ask a name server what this machine is called: it may be offline."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
     @property
     def url(self) -> str:
@@ -153,8 +159,8 @@ class Handler(BaseHTTPRequestHandler):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until told to stop; return the exit code."""
-    options = _parser().parse_args(argv)
     choose_language(None, os.environ)
+    options = _parser().parse_args(argv)
     token = os.environ.get("FARM_SERVER_TOKEN") or None
     if token is None and not _is_loopback(options.host):
         print(translate("farm.collector_needs_token", host=options.host), file=sys.stderr)
@@ -209,13 +215,13 @@ def _is_loopback(host: str) -> bool:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m task_scheduler.presets.farm.collector",
-        description="Receive readings, logs and heartbeats, and keep them in a SQLite file.",
-        epilog="FARM_SERVER_TOKEN in the environment: the bearer token that clients must send.",
+        description=translate("farm.help_collector"),
+        epilog=translate("farm.help_token"),
     )
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8430, help="0: any free one")
+    parser.add_argument("--port", type=int, default=8430, help=translate("farm.help_port"))
     parser.add_argument("--database", type=Path, default=Path("collector.db"))
-    parser.add_argument("--until-eof", action="store_true", help="end when standard input closes")
+    parser.add_argument("--until-eof", action="store_true", help=translate("farm.help_eof"))
     return parser
 
 

@@ -32,6 +32,7 @@ _STATE = ".scheduler"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the farm of the current folder until told to stop; return the exit code."""
+    choose_language(None, os.environ)
     options = _parser().parse_args(argv)
     choose_language(options.lang, os.environ)
     try:
@@ -63,9 +64,10 @@ class _Farm:
         """Look at a folder; raises OSError where its farm.toml cannot be read."""
         has_own_table = (folder / "farm.toml").exists()
         own = {task_id for task_id, script in SCRIPTS.items() if (folder / script).exists()}
-        table = _read_table(folder / "farm.toml") if has_own_table else {}
-        hosts = [device.get("host") for device in table.get("devices", [])]
-        has_device = bool(hosts) and all(hosts)
+        table = _read_table(
+            folder / "farm.toml" if has_own_table else bundled_file("farm.toml", language)
+        )
+        has_device = all(device.get("host") for device in table.get("devices", []))
         has_server = bool(table.get("server", {}).get("url") or os.environ.get("FARM_SERVER_URL"))
         # Scripts of the user's own with no farm.toml have their own way to devices and server.
         uses_device = has_own_table or "sensor_collection" not in own
@@ -169,14 +171,10 @@ def _read_table(path: Path) -> dict[str, Any]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="task_scheduler.py",
-        description="Run the farm's predefined tasks. Your own scripts and scheduler_config.json in"
-        " the folder are used where there are any; a device or server that is not configured is"
-        " simulated.",
+        description=translate("farm.help_main"),
     )
-    parser.add_argument(
-        "--dir", type=Path, default=Path(), help="the farm's folder (default: here)"
-    )
-    parser.add_argument("--lang", metavar="LANG", help="en, zh or ja (default: LANG)")
+    parser.add_argument("--dir", type=Path, default=Path(), help=translate("farm.help_dir"))
+    parser.add_argument("--lang", metavar="LANG", help=translate("farm.help_lang"))
     return parser
 
 

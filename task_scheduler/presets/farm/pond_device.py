@@ -84,8 +84,8 @@ class Ponds:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until told to stop; return the exit code."""
-    options = _parser().parse_args(argv)
     choose_language(None, os.environ)
+    options = _parser().parse_args(argv)
     ponds = Ponds(
         options.ponds,
         options.seed,
@@ -155,22 +155,22 @@ def _wait_for_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m task_scheduler.presets.farm.pond_device",
-        description="A simulated pond device: a Modbus TCP server with a unit for each pond.",
+        description=translate("farm.help_device"),
     )
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=5020, help="0: any free one")
+    parser.add_argument("--port", type=int, default=5020, help=translate("farm.help_port"))
     parser.add_argument("--ponds", type=int, choices=range(1, 248), metavar="N", default=2)
-    parser.add_argument("--seed", type=int, default=1, help="another seed, other ponds and faults")
-    parser.add_argument("--no-faults", action="store_true", help="nothing ever breaks")
+    parser.add_argument("--seed", type=int, default=1, help=translate("farm.help_seed"))
+    parser.add_argument("--no-faults", action="store_true", help=translate("farm.help_no_faults"))
     parser.add_argument(
         "--fault",
         type=_fault,
         action="append",
         default=[],
         metavar="POND:KIND[:SENSOR]",
-        help=f"break a pond for ever; kinds: {', '.join(FaultKind)}",
+        help=translate("farm.help_fault", kinds=", ".join(FaultKind)),
     )
-    parser.add_argument("--until-eof", action="store_true", help="end when standard input closes")
+    parser.add_argument("--until-eof", action="store_true", help=translate("farm.help_eof"))
     return parser
 
 

@@ -21,10 +21,10 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pymodbus.client import ModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusException
@@ -119,6 +119,8 @@ class Register:
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} = {getattr(self, name)!r}; known are {', '.join(known)}")
+        check_numbers(self, address=65535)
+        check_numbers(self, scale=math.inf, low=math.inf, high=math.inf)
 
     @property
     def count(self) -> int:
@@ -136,6 +138,10 @@ class Device:
     port: int = 502
     unit: int = 1
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be reached."""
+        check_numbers(self, port=65535, unit=255)
+
 
 @dataclass(frozen=True)
 class Farm:
@@ -145,6 +151,13 @@ class Farm:
     timeout_seconds: float = 2
     retries: int = 1
     stuck_after_readings: int = 36
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be waited for or counted."""
+        check_numbers(self, timeout_seconds=3600.0, retries=100, stuck_after_readings=100_000)
+
+
+Kind = TypeVar("Kind", Register, Device, Farm)
 
 
 @dataclass
@@ -205,15 +218,48 @@ def read_farm(path: Path) -> Farm:
     spare = os.environ.get("FARM_DEVICE", "").rpartition(":")
     devices = []
     for table in content.get("devices", []):
+        where = f"device {table.get('pond')!r}"
         address = {"host": table.get("host", ""), "port": table.get("port", 502)}
         if not address["host"]:
             if not spare[0]:
                 continue
             address = {"host": spare[0], "port": int(spare[2])}
-        registers = [Register(**register) for register in table["registers"]]
+        registers = [
+            build(Register, f"{where}, {register.get('sensor')!r}", register)
+            for register in table.get("registers", [])
+        ]
         if registers:
-            devices.append(Device(**{**table, **address, "registers": registers}))
-    return Farm(devices, **content.get("reading", {}))
+            devices.append(build(Device, where, {**table, **address, "registers": registers}))
+    return build(Farm, "reading", {**content.get("reading", {}), "devices": devices})
+
+
+def build(kind: type[Kind], where: str, table: dict[str, Any]) -> Kind:
+    """Return a table of farm.toml as what it describes; raises ValueError that says where."""
+    known = [field.name for field in fields(kind)]
+    needed = [field.name for field in fields(kind) if field.default is MISSING]
+    unknown = [name for name in table if name not in known]
+    missing = [name for name in needed if name not in table]
+    if unknown:
+        raise ValueError(f"{where}: {', '.join(unknown)} is not known; {', '.join(known)} are")
+    if missing:
+        raise ValueError(f"{where}: {', '.join(missing)} is missing")
+    try:
+        return kind(**table)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+def check_numbers(owner: Any, **limits: float) -> None:
+    """Raise ValueError for a field that is no number or beyond its limit; a whole limit wants one.
+
+    Only an infinite limit allows negative numbers.
+    """
+    for name, limit in limits.items():
+        value = getattr(owner, name)
+        kinds = int if isinstance(limit, int) else (int, float)
+        lowest = -limit if math.isinf(limit) else 0
+        if not isinstance(value, kinds) or isinstance(value, bool) or not lowest <= value <= limit:
+            raise ValueError(f"{name} = {value!r}; a number from {lowest:g} to {limit:g} is needed")
 
 
 def read_devices(farm: Farm) -> Iterator[Reading]:

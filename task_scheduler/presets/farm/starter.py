@@ -42,6 +42,8 @@ def write_farm(folder: Path, language: str) -> list[tuple[Path, bool]]:
         try:
             # Exclusive: even a file that appears at this moment is somebody's own.
             with path.open("xb") as file:
+                if name == "farm.toml":
+                    path.chmod(0o600)  # it may come to hold a token
                 file.write(content)
         except FileExistsError:
             outcome.append((path, False))

@@ -79,6 +79,16 @@ def test_without_any_answer_it_fails_with_one_line_and_still_leaves_rows(farm, f
     assert set(qualities(farm).values()) == {"no_answer"}
 
 
+def test_a_name_that_is_not_known_is_no_answer(farm) -> None:
+    farm.set_up(device="pond.invalid:502")
+
+    done = farm.run(SCRIPT, **AT)
+
+    assert done.returncode == 1
+    assert "pond.invalid:502" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_device_that_talks_nonsense_is_no_answer(farm) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         farm.set_up(device=f"127.0.0.1:{listener.getsockname()[1]}")

@@ -57,11 +57,49 @@ def test_what_is_no_number_gives_a_row_without_a_value(value) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"type": "int8"}, {"kind": "coil"}, {"word_order": "middle"}, {"adress": 1}]
+    "wrong",
+    [
+        {"type": "int8"},
+        {"kind": "coil"},
+        {"word_order": "middle"},
+        {"adress": 1},
+        {"address": 70_000},
+        {"address": "0"},
+        {"scale": "0.1"},
+        {"low": True},
+        {"high": math.nan},
+    ],
 )
 def test_a_register_that_cannot_be_read_is_refused(wrong) -> None:
     with pytest.raises((ValueError, TypeError), match=next(iter(wrong))):
         Register(**{"sensor": "x", "address": 0, "type": "int16", **wrong})
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ('unit = "1"', "device 'a': unit = '1'"),
+        ("unit = 256", "device 'a': unit = 256"),
+        ("port = 70000", "device 'a': port = 70000"),
+        ("depth = 2", "device 'a': depth is not known; pond, host, registers, port, unit are"),
+        ("[reading]\ntimeout_seconds = -1", "reading: timeout_seconds = -1"),
+        ("[reading]\nretries = 1.5", "reading: retries = 1.5"),
+        ("[reading]\npatience = 1", "reading: patience is not known"),
+        (
+            '[[devices]]\npond = "b"\nhost = "x"\nregisters = [{ sensor = "t" }]',
+            "'b', 't': address",
+        ),
+    ],
+)
+def test_a_device_or_setting_that_cannot_be_is_refused_before_anything_is_read(
+    tmp_path, table, words
+) -> None:
+    path = tmp_path / "farm.toml"
+    registers = 'registers = [{ sensor = "t", address = 0, type = "int16" }]'
+    path.write_text(f'[[devices]]\npond = "a"\nhost = "10.0.0.2"\n{registers}\n{table}\n')
+
+    with pytest.raises(ValueError, match=words):
+        collection.read_farm(path)
 
 
 def reading(value: float | None, quality: str = "ok") -> Reading:

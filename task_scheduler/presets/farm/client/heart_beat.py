@@ -111,7 +111,8 @@ def readings_state(path: Path) -> tuple[str | None, int | None]:
     if not path.exists():
         return None, 0
     query = (
-        "SELECT (SELECT max(measured_at) FROM readings WHERE value IS NOT NULL),"
+        "SELECT (SELECT measured_at FROM readings WHERE value IS NOT NULL"
+        " ORDER BY id DESC LIMIT 1),"
         " (SELECT count(*) FROM readings WHERE sent_at IS NULL)"
     )
     try:

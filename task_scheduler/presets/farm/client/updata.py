@@ -141,7 +141,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     path = FOLDER / "farm.toml"
     try:
         settings = read_settings(path)
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         print(sentence("bad_farm", path=path, reason=error), file=sys.stderr)
         return 1
     if not settings.url:
@@ -400,11 +400,14 @@ def read_settings(path: Path) -> Settings:
     """Return the settings; the environment fills in what farm.toml leaves empty."""
     content = tomllib.loads(path.read_text(encoding="utf-8"))
     server, part = content.get("server", {}), content.get("upload", {})
+    token = server.get("token") or os.environ.get("FARM_SERVER_TOKEN", "")
+    if not token.isascii():
+        raise ValueError("server.token: only ASCII characters can be sent")
     log = os.environ.get("FARM_LOG") or part.get("log", "logs/scheduler.log")
     return Settings(
         gateway=content.get("gateway") or socket.gethostname(),
         url=(server.get("url") or os.environ.get("FARM_SERVER_URL", "")).rstrip("/"),
-        token=server.get("token") or os.environ.get("FARM_SERVER_TOKEN", ""),
+        token=token,
         log=FOLDER / log,
         timeout_seconds=float(part.get("timeout_seconds", 20)),
         keep_days=float(part.get("keep_days", 90)),
