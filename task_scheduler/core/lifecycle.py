@@ -42,6 +42,8 @@ TRANSITIONS: Mapping[tuple[RunState, Fact], RunState] = {
     (RunState.RUNNING, Fact.CANCELLED): RunState.CANCELLED,
     (RunState.RUNNING, Fact.LOST): RunState.LOST,
     (RunState.RUNNING, Fact.RETRIED): RunState.WAITING,
+    # Shown as running when it was handed to a worker; then recovery proved that it never started.
+    (RunState.RUNNING, Fact.HANDED_BACK): RunState.WAITING,
 }
 
 UNFINISHED_STATES = frozenset({RunState.WAITING, RunState.RUNNING})

@@ -52,11 +52,13 @@ WHERE waiting_for = 'thread' AND run_id IN (SELECT value FROM json_each(:rows));
 
 -- name: hand_back
 -- An unstarted claim is given up, uncounted. That of a paused or code-less task waits for that to end.
-UPDATE runs SET token = NULL, slot = NULL, waiting_for = (SELECT CASE WHEN NOT p.is_resolved THEN 'code'
+-- It may be shown as running: that was written when a worker took it, and a crash came before its start.
+UPDATE runs SET state = 'waiting', started_at = CASE state WHEN 'waiting' THEN started_at END, token = NULL,
+    slot = NULL, waiting_for = (SELECT CASE WHEN NOT p.is_resolved THEN 'code'
         WHEN p.paused_at IS NOT NULL AND runs.origin = 'schedule' THEN 'pause' END
         FROM progress AS p WHERE p.task_id = runs.task_id)
 FROM json_each(:rows) AS j
-WHERE runs.run_id = j.value ->> 0 AND runs.token = j.value ->> 1 AND runs.state = 'waiting';
+WHERE runs.run_id = j.value ->> 0 AND runs.token = j.value ->> 1 AND runs.state IN ('waiting', 'running');
 
 -- name: queued_tasks
 -- The tasks that have a run waiting for its predecessor.
@@ -122,17 +124,26 @@ UPDATE progress SET skip_count = skip_count + (j.value ->> 1)
 FROM json_each(:rows) AS j WHERE progress.task_id = j.value ->> 0;
 
 -- name: claimable_runs
--- Due runs that nobody has, the most important first; none of a task whose code is not here.
+-- Due runs that nobody has, the most important first; none of a task whose code is not here. Each executor's
+-- by itself: a backlog of one is not read again and again on the way to the other's.
 SELECT json_group_array(json_array(run_id, task_id, key, scheduled_at, due_at, attempt, priority, executor,
     recoveries, revision, waiting_for, origin)) FROM (
-    SELECT r.run_id, r.task_id, r.key, r.scheduled_at, r.due_at, r.attempt, r.priority, r.executor, r.recoveries,
-        p.revision, r.waiting_for, r.origin
-    FROM runs AS r JOIN progress AS p ON p.task_id = r.task_id
-    WHERE r.state = 'waiting' AND r.token IS NULL AND (r.waiting_for IS NULL OR r.waiting_for = 'retry')
-        AND r.due_at <= :horizon AND p.is_resolved
-        AND (p.paused_at IS NULL OR r.origin <> 'schedule') AND (r.executor = 'thread' OR :process_room > 0)
-        AND (r.executor = 'process' OR :thread_room > 0)
-        AND r.task_id NOT IN (SELECT value FROM json_each(:occupied))
+    SELECT r.*, found.revision FROM (
+        SELECT * FROM (
+        SELECT r.run_id, p.revision FROM runs AS r JOIN progress AS p ON p.task_id = r.task_id
+        WHERE r.executor = 'thread' AND r.state = 'waiting' AND r.token IS NULL
+            AND (r.waiting_for IS NULL OR r.waiting_for = 'retry') AND r.due_at <= :horizon AND p.is_resolved
+            AND (p.paused_at IS NULL OR r.origin <> 'schedule')
+            AND r.task_id NOT IN (SELECT value FROM json_each(:occupied))
+        ORDER BY r.priority DESC, r.due_at, r.run_id LIMIT :thread_room)
+        UNION ALL SELECT * FROM (
+        SELECT r.run_id, p.revision FROM runs AS r JOIN progress AS p ON p.task_id = r.task_id
+        WHERE r.executor = 'process' AND r.state = 'waiting' AND r.token IS NULL
+            AND (r.waiting_for IS NULL OR r.waiting_for = 'retry') AND r.due_at <= :horizon AND p.is_resolved
+            AND (p.paused_at IS NULL OR r.origin <> 'schedule')
+            AND r.task_id NOT IN (SELECT value FROM json_each(:occupied))
+        ORDER BY r.priority DESC, r.due_at, r.run_id LIMIT :process_room)
+    ) AS found JOIN runs AS r ON r.run_id = found.run_id
     ORDER BY r.priority DESC, r.due_at, r.run_id LIMIT :limit);
 
 -- name: claim_runs

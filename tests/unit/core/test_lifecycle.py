@@ -27,6 +27,7 @@ LEGAL = """
     running + cancelled -> cancelled
     running + lost -> lost
     running + retried -> waiting
+    running + handed_back -> waiting
 """
 
 

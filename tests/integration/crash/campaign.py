@@ -1,0 +1,245 @@
+"""One campaign: the workload on one ledger, its processes killed again and again.
+
+Responsible for: lives and deaths of the scheduler's process at instants that a seed determines, the
+calm at the end, and the evidence. What is wrong in it is the checker's to say.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.integration.crash import census, checker, ledger, witness
+from tests.integration.crash.workload import WORKLOAD
+
+ROOT = Path(__file__).resolve().parents[3]
+PATIENCE_SECONDS = 60.0
+"""Far above what anything here takes, on a busy machine too: a deadline for what never comes."""
+_CALM_SECONDS = 3.5
+_OVERDUE_US = 3_000_000
+"""A run that was due so long ago is over in a calm campaign: nothing takes more than 2 s."""
+_STOP_SECONDS = 15.0
+"""An orderly stop waits for attempts of at most 2 s."""
+_OLD_SECONDS = 2 * 86_400
+_VICTIMS = {"launcher": "tsk-launcher", "supervisor": "tsk-supervisor"}
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of one campaign or of several together."""
+
+    kills: int = 0
+    occurrences: int = 0
+    starts: int = 0
+    lost: int = 0
+    recoveries: list[float] = field(default_factory=list)
+    """Seconds from a start of the process to its first tick as the scheduler."""
+    moments: Counter[str] = field(default_factory=Counter)
+    """How many kills fell into which part of a life."""
+    violations: list[str] = field(default_factory=list)
+
+    def add(self, other: Report) -> None:
+        """Take another campaign's figures in."""
+        self.kills += other.kills
+        self.occurrences += other.occurrences
+        self.starts += other.starts
+        self.lost += other.lost
+        self.recoveries += other.recoveries
+        self.moments += other.moments
+        self.violations += other.violations
+
+
+class Life:
+    """One process of the program, from its start to its death."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+        self.began = time.monotonic()
+        self.is_running = False
+        self.process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def wait_running(self, seconds: float) -> bool:
+        """Wait until it says that it runs; False if it has not, or has ended, by then."""
+        assert self.process.stdout is not None
+        if not self.is_running and select.select([self.process.stdout], [], [], seconds)[0]:
+            self.is_running = os.read(self.process.stdout.fileno(), 100).startswith(b"running")
+        return self.is_running
+
+    def end(self, number: int = signal.SIGKILL, seconds: float = PATIENCE_SECONDS) -> str:
+        """Send a signal, reap it, and return what it wrote as its errors."""
+        self.process.send_signal(number)
+        try:
+            return self.process.communicate(timeout=seconds)[1].decode(errors="replace")
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+            raise
+
+
+class Campaign:
+    """`kills` deaths on one ledger; the same seed draws the same instants."""
+
+    def __init__(self, folder: Path, seed: str, kills: int) -> None:
+        self.folder, self.seed, self.kills = folder, seed, kills
+        self.report = Report()
+        self._mark = uuid.uuid4().hex
+        self._witness = folder / "witness"
+        self._start_at = 0
+
+    def run(self, victims: tuple[str, ...] = ("scheduler",)) -> Report:
+        """Kill, come to rest, and check; `victims`: scheduler, launcher, supervisor."""
+        self._witness.mkdir(parents=True)
+        (self.folder / "old").mkdir()
+        self._add_workload()
+        life = None
+        for number in range(self.kills):
+            rng = random.Random(f"{self.seed}/{number}")
+            victim = victims[number % len(victims)]
+            if victim == "scheduler":
+                if life is not None:
+                    life.end()
+                self._live(rng)
+                life = None
+            else:
+                life = life or self._started_life(rng)
+                self._kill_one(victim, rng)
+            self.report.kills += 1
+        stopped_at = self._come_to_rest(life)
+        self._check(stopped_at, may_lose_processes="supervisor" in victims)
+        return self.report
+
+    # -- lives ----------------------------------------------------------------------------------
+
+    def _life(self, when: str) -> Life:
+        environment = {
+            **os.environ,
+            witness.FOLDER_VARIABLE: str(self._witness),
+            census.MARK_VARIABLE: self._mark,
+            "PYTHONPATH": str(ROOT),
+            "LANG": "en",
+        }
+        module = "tests.integration.crash.program"
+        return Life(["-m", module, str(self.folder), str(self._start_at), when], environment)
+
+    def _add_workload(self) -> None:
+        """Make the ledger, before the first instant comes."""
+        self._start_at = (time.time_ns() // 1_000_000_000 + 4) * 1_000_000
+        life = self._life("only")
+        _, errors = life.process.communicate(timeout=PATIENCE_SECONDS)
+        if life.process.returncode or time.time_ns() // 1_000 > self._start_at:
+            raise RuntimeError(f"the workload was not added in time: {errors.decode()}")
+
+    def _started_life(self, rng: random.Random) -> Life:
+        life = self._life(rng.choice(("before", "after")))
+        if life.wait_running(PATIENCE_SECONDS):
+            self.report.recoveries.append(time.monotonic() - life.began)
+        else:
+            self._say(f"a life did not run within {PATIENCE_SECONDS:g} s: {life.end()}")
+        return life
+
+    def _live(self, rng: random.Random) -> None:
+        """Start the program, and kill it at an instant of its start, its recovery or its work."""
+        self._age_a_file()
+        moment = rng.choices(("start", "recovery", "work"), (25, 25, 50))[0]
+        self.report.moments[moment] += 1
+        if moment == "start":
+            life = self._life(rng.choice(("before", "after")))
+            life.wait_running(rng.uniform(0.0, 0.6))
+        else:
+            life = self._started_life(rng)
+            time.sleep(rng.uniform(0.0, 0.15) if moment == "recovery" else rng.uniform(0.15, 1.2))
+        has_ended = life.process.poll()
+        errors = life.end()
+        if has_ended is not None:
+            self._say(f"a life ended by itself with {has_ended}: {errors}")
+
+    def _kill_one(self, victim: str, rng: random.Random) -> None:
+        """Kill the launcher or a supervisor; the tree of a supervisor must go soon after it."""
+        self.report.moments[victim] += 1
+        pids: list[int] = []
+        census.wait_for(
+            lambda: pids.extend(census.pids_of(self._mark, _VICTIMS[victim])) or pids,
+            PATIENCE_SECONDS,
+        )
+        if not pids:
+            self._say(f"there is no {victim} after {PATIENCE_SECONDS:g} s")
+            return
+        pid = rng.choice(pids)
+        tree = census.tree_of(pid) if victim == "supervisor" else [pid]
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        if not census.wait_for(lambda: not any(map(census.is_alive, tree)), PATIENCE_SECONDS):
+            self._say(f"of the tree of the killed {victim} {pid} there lives on: {tree}")
+        time.sleep(rng.uniform(0.0, 0.5))
+
+    def _age_a_file(self) -> None:
+        """Give the cleanup something to do: a log file that is old enough."""
+        path = self.folder / "old" / f"{self.report.kills}.log"
+        path.touch()
+        moment = time.time() - _OLD_SECONDS
+        os.utime(path, (moment, moment))
+
+    # -- the end --------------------------------------------------------------------------------
+
+    def _come_to_rest(self, life: Life | None) -> int:
+        """Let a last life catch up, end it as a user would, and return when it was told to."""
+        self._age_a_file()
+        life = life or self._started_life(random.Random(self.seed))
+        unfinished: list[tuple[str, str, str]] = []
+        calm_from = time.monotonic() + _CALM_SECONDS
+
+        def is_calm() -> bool:
+            moment = time.time_ns() // 1_000 - _OVERDUE_US
+            path = self.folder / "scheduler.db"
+            unfinished[:] = ledger.unfinished_before(path, moment)
+            is_clean = not any((self.folder / "old").iterdir())
+            return not unfinished and is_clean and time.monotonic() >= calm_from
+
+        if not census.wait_for(is_calm, PATIENCE_SECONDS):
+            self._say(f"stuck, or not cleaned, after {PATIENCE_SECONDS:g} s: {unfinished}")
+        stopped_at = time.time_ns() // 1_000
+        try:
+            errors = life.end(signal.SIGTERM, _STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._say(f"it did not stop within {_STOP_SECONDS:g} s")
+        else:
+            if errors:
+                self._say(f"the last life wrote errors: {errors}")
+        left = census.wait_until_gone(self._mark, PATIENCE_SECONDS)
+        if left:
+            self._say(f"processes that outlived everything: {left}")
+        return stopped_at
+
+    def _check(self, stopped_at: int, *, may_lose_processes: bool) -> None:
+        history = checker.History(
+            workload=WORKLOAD,
+            lines=list(witness.read(self._witness)),
+            ledger=ledger.read(self.folder / "scheduler.db"),
+            start_at=self._start_at,
+            stopped_at=stopped_at,
+            may_lose_processes=may_lose_processes,
+        )
+        self.report.occurrences = checker.occurrences(history)
+        self.report.starts = sum(line.event == "begin" for line in history.lines)
+        self.report.lost = sum(a.outcome == "lost" for a in history.ledger.attempts)
+        for problem in checker.violations(history):
+            self._say(problem)
+
+    def _say(self, problem: str) -> None:
+        self.report.violations.append(f"seed {self.seed}: {problem}")

@@ -1,0 +1,67 @@
+"""What the tasks under fire write of themselves: one line a begin, one an end.
+
+Responsible for: the lines and the files, one a task, in the folder that ``CRASH_WITNESS`` names.
+Standard library only: scripts load it as they are, in a Python of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER_VARIABLE = "CRASH_WITNESS"
+_PREFIX = "TASK_SCHEDULER_"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that a task says of itself; `at` in microseconds of the wall clock."""
+
+    event: str
+    task_id: str
+    key: str
+    attempt: int
+    token: int
+    pid: int
+    at: int
+
+
+def write(event: str, *, task_id: str, key: str, attempt: int, token: int) -> None:
+    """Append one line in one write: whatever is killed then, there is no half of it."""
+    line = {
+        "event": event,
+        "task_id": task_id,
+        "key": key,
+        "attempt": attempt,
+        "token": token,
+        "pid": os.getpid(),
+        "at": time.time_ns() // 1_000,
+    }
+    path = Path(os.environ[FOLDER_VARIABLE], task_id)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(descriptor, json.dumps(line).encode() + b"\n")
+    finally:
+        os.close(descriptor)
+
+
+def write_from_environment(event: str) -> None:
+    """Append the line of a process that the scheduler started."""
+    write(
+        event,
+        task_id=os.environ[f"{_PREFIX}TASK_ID"],
+        key=os.environ[f"{_PREFIX}KEY"],
+        attempt=int(os.environ[f"{_PREFIX}ATTEMPT"]),
+        token=int(os.environ[f"{_PREFIX}TOKEN"]),
+    )
+
+
+def read(folder: Path) -> Iterator[Line]:
+    """Give every line that was written, task by task, in the order of writing."""
+    for path in sorted(folder.iterdir()):
+        for text in path.read_text().splitlines():
+            yield Line(**json.loads(text))
