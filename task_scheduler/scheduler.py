@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -18,8 +17,6 @@ from typing import Any, Self, TypeVar
 
 from task_scheduler.bindings import Bindings
 from task_scheduler.clock import SystemClock
-from task_scheduler.config import Config
-from task_scheduler.config.amounts import parse_duration
 from task_scheduler.core.events import Event
 from task_scheduler.core.inbox import (
     CancelRun,
@@ -67,17 +64,16 @@ class TaskScheduler:
     ) -> None:
         # Before the configuration names a language, its own errors have that of the environment.
         set_language(_language_of_environment(os.environ))
+        # Here, since reading a configuration needs pydantic, which takes longer than all the rest.
+        from task_scheduler.config import Config
+
         self.config = Config.load(config, options=options)
         settings = self.config.settings
         set_language(settings.scheduler.language or _language_of_environment(os.environ))
         self._clock = SystemClock()
         self._bindings = Bindings()
         is_memory = settings.storage.path == MEMORY
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        if is_memory:
-            self.files, self._folder = temporary_files()
-        else:
-            self.files = StateFiles(Path(settings.storage.path))
+        self.files = temporary_files(self) if is_memory else StateFiles(Path(settings.storage.path))
         self._runtime = Runtime(
             HoldingOptions(
                 files=self.files,
@@ -427,6 +423,8 @@ def _rules_of(
 
 
 def _seconds_of(every: object) -> float:
+    from task_scheduler.config.amounts import parse_duration
+
     if isinstance(every, timedelta):
         return every.total_seconds()
     try:
