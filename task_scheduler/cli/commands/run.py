@@ -43,12 +43,11 @@ def command(
         needs_scheduler(session)
     run_id = session.scheduler.run_task(task, request_id=request_id)
     if not is_staying:
-        _tell(session, task, run_id)
-        return ExitCode.FINE
-    if not session.is_json and not is_watching:
-        session.put(str(run_id))
-        sys.stdout.flush()
+        return _tell(session, task, run_id)
     try:
+        if not session.is_json and not is_watching:
+            session.put(str(run_id))
+            sys.stdout.flush()
         run = _stay(session, run_id, timeout, is_watching=is_watching)
     except KeyboardInterrupt:
         session.hint(translate("cli.run_goes_on", run_id=run_id), f"tsk kill {run_id}")
@@ -63,19 +62,26 @@ def command(
     return _verdict(session, run)
 
 
-def _tell(session: Session, task: str, run_id: int) -> None:
+def _tell(session: Session, task: str, run_id: int) -> ExitCode:
     """Print the id, and what becomes of the run."""
     is_up = running_holder(session) is not None
+    run = session.view.run(run_id)
+    is_skipped = run["state"] == "skipped"
+    code = ExitCode.CONFLICT if is_skipped else ExitCode.FINE
     if session.is_json:
-        run = session.view.run(run_id)
         session.document("run", {"run_id": run_id, "is_scheduler_up": is_up, "run": run})
-        return
+        return code
     session.put(str(run_id))
-    if is_up:
+    if is_skipped:
+        reason = translate(f"cli.reason_{run['reason']}")
+        session.say(translate("cli.run_skipped", run_id=run_id, reason=reason))
+        session.hint(translate("cli.next_runs"), f"tsk runs {task}")
+    elif is_up:
         session.hint(translate("cli.next_follow"), f"tsk logs {run_id} -f")
     else:
         session.say(translate("cli.run_waits", task_id=task, run_id=run_id))
         session.hint(translate("cli.next_start"), "tsk up")
+    return code
 
 
 def _stay(

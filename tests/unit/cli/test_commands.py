@@ -379,6 +379,15 @@ def test_run_without_a_scheduler_waits_and_says_so(farm: MadeLedger) -> None:
     assert "waits until one starts" in answer.err
 
 
+def test_a_request_beside_a_living_run_is_skipped_and_says_so(farm: MadeLedger) -> None:
+    farm.run(120, "heartbeat", "waiting", "06:00:00", attempt=0)
+
+    answer = farm.tsk("run", "heartbeat")
+
+    assert answer.code == ExitCode.CONFLICT
+    assert "was skipped: the previous run still lived" in answer.err
+
+
 def test_the_same_request_is_the_same_run(farm: MadeLedger) -> None:
     first = farm.tsk("run", "heartbeat", "--request-id", "a")
     second = farm.tsk("run", "heartbeat", "--request-id", "a")
