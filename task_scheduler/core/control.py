@@ -440,7 +440,6 @@ def nearest_hint(task_id: str, known: Sequence[str]) -> str:
 def _let_go(flight: Flight) -> None:
     """Let a started attempt end without a retry: its entry is gone."""
     flight.entry = None
-    flight.skip_reason = SkipReason.REMOVED
 
 
 def _is_same(old: StoredEntry | None, new: Entry) -> bool:

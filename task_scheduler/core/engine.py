@@ -65,7 +65,6 @@ class Engine:
         self._plan_at: Microseconds | None = 0
         self._claim_at: Microseconds | None = 0
         self._stuck_until: Microseconds = 0
-        self._first_token = 0
         self._has_doubts = False
         """Whether the last tick failed: it may have been committed all the same."""
         self._doubtful_slots: list[int] = []
@@ -80,7 +79,7 @@ class Engine:
     def open(self, *, epoch: int, last_run_id: int, marks: Marks | None = None) -> None:
         """Begin an epoch: tokens and run ids go on above everything the ledger has seen."""
         self._marks = self._marks if marks is None else marks
-        self._token = self._first_token = epoch << 32
+        self._token = epoch << 32
         self._run_id = last_run_id
         self._plan_at = self._claim_at = 0
 
@@ -205,12 +204,13 @@ class Engine:
         if self._has_queue:
             work.vacated.update(self._store.fetch("queued_tasks"))
         if self._has_doubts:
-            in_hand = self.flights.in_hand
-            orphans = [
-                [run_id, token]
-                for run_id, token in self._store.fetch("claims_since", token=self._first_token)
-                if run_id not in in_hand or in_hand[run_id].claim.token != token
-            ]
+            orphans = []
+            for run_id, token, cancel_reason, reason, is_there in self._store.fetch("claims_now"):
+                flight = self.flights.holder_of(run_id, token)
+                if flight is None:
+                    orphans.append([run_id, token])
+                    continue
+                flight.recall(cancel_reason, reason, is_there=bool(is_there))
             if orphans:
                 self._store.execute("hand_back", rows=orphans)
 

@@ -46,6 +46,13 @@ class Flight:
     skip_reason: SkipReason | None = None
     """What becomes of the run if it turns out that this claim never started; None: it goes on."""
 
+    def recall(self, cancel_reason: str | None, reason: str | None, *, is_there: bool) -> None:
+        """Take over what the ledger says was promised, and whether the task is still there."""
+        self.cancel_reason = cancel_reason
+        self.skip_reason = None if reason is None else SkipReason(reason)
+        if not is_there:
+            self.entry = None
+
     @property
     def name(self) -> str:
         """The name of the entry, or the id of one that was removed."""

@@ -114,7 +114,7 @@ def admit(policies: Policies, seats: Seats) -> Admission:
     """Decide whether a run that is due may start beside the living runs of its task."""
     if policies.overlap is OverlapPolicy.ALLOW:
         limit = policies.overlap_limit
-        return Admission.SKIP if limit and seats.taken >= limit else Admission.RUN
+        return Admission.SKIP if limit and seats.taken + seats.queued >= limit else Admission.RUN
     if not seats.taken and not seats.queued:
         return Admission.RUN
     if policies.overlap is OverlapPolicy.QUEUE:

@@ -63,9 +63,9 @@ class Reception:
 
     def release(self, work: Work) -> None:
         """Let the next run of a queue come where the last living one is gone."""
-        tasks = work.vacated - self._flights.closed_tasks()
+        tasks = [[task_id, self._flights.seats_kept(task_id)] for task_id in sorted(work.vacated)]
         work.vacated.clear()
-        if tasks and self._store.execute("release_queued", tasks=sorted(tasks)):
+        if tasks and self._store.execute("release_queued", tasks=tasks):
             work.has_unclaimed = True
 
     def _settle(self, settlements: list[Settlement], ended_threads: set[int], work: Work) -> None:
@@ -129,6 +129,8 @@ class Reception:
             ended.add(claim.run_id)
             rows.append([claim.run_id, claim.token])
             reason = flight.skip_reason
+            if flight.entry is None:
+                reason = SkipReason.REMOVED
             if reason is None and flight.cancel_reason is not None:
                 cancelled.append(flight)
             elif reason is None and claim.start_by is not None and work.now > claim.start_by:

@@ -84,9 +84,6 @@ class Oracle:
         limit = policies.overlap_limit if policies.overlap is OverlapPolicy.ALLOW else 1
         is_judged = limit and claim.task_id not in self._overlapped_by_edit
         assert not is_judged or len(living) < limit, f"{claim} starts beside {living}"
-        self._limits[claim.task_id] = max(
-            self._limits.get(claim.task_id, 0), policies.max_retries + 1 + MAX_RECOVERIES
-        )
 
     def on_death(self) -> None:
         """Note that a process died: nothing to forget, its promises hold."""
@@ -125,6 +122,8 @@ class Oracle:
         task_id = entry.task_id
         if new is None or (old is not None and old[0] == new[0]):
             return
+        limit = entry.policies.max_retries + 1 + MAX_RECOVERIES
+        self._limits[task_id] = max(self._limits.get(task_id, 0), limit)
         if entry.policies.overlap is OverlapPolicy.ALLOW:
             # A smaller limit does not stop what lives.
             self._overlapped_by_edit |= {task_id} if old is not None else set()
@@ -137,7 +136,7 @@ class Oracle:
         is_first = old is None or old[2] is None
         low = now - 1 if is_first else now
         self._vague[task_id].append((now, max(self._latest, now) + _AHEAD))
-        if rule.once_at is not None and not is_first and rule.once_at <= now:
+        if rule.once_at is not None and old is not None and rule.once_at <= now:
             self._vague[task_id].append((rule.once_at - 1, rule.once_at))
         stretches.append(_Stretch(rule, new[1], low, is_first=old is None))
 

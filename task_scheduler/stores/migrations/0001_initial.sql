@@ -72,7 +72,7 @@ CREATE TABLE runs (
 
 CREATE INDEX runs_of_task ON runs (task_id);
 CREATE INDEX runs_unfinished ON runs (task_id) WHERE state IN ('waiting', 'running');
-CREATE INDEX runs_claimable ON runs (priority DESC, due_at, run_id)
+CREATE INDEX runs_claimable ON runs (executor, priority DESC, due_at, run_id)
     WHERE state = 'waiting' AND token IS NULL AND (waiting_for IS NULL OR waiting_for = 'retry');
 CREATE INDEX runs_next ON runs (due_at)
     WHERE state = 'waiting' AND token IS NULL AND (waiting_for IS NULL OR waiting_for = 'retry');

@@ -39,9 +39,10 @@ WHERE runs.run_id = j.value ->> 0 AND runs.token = j.value ->> 1 AND runs.state 
 SELECT json_group_array(runs.run_id) FROM json_each(:rows) AS j
 JOIN runs ON runs.run_id = j.value ->> 0 AND runs.token = j.value ->> 1;
 
--- name: claims_since
--- The claims of this process.
-SELECT json_group_array(json_array(run_id, token)) FROM runs WHERE token IS NOT NULL AND token > :token;
+-- name: claims_now
+-- The claims of all, with what was promised about them and whether their task is still there.
+SELECT json_group_array(json_array(run_id, token, cancel_reason, reason, EXISTS (
+    SELECT 1 FROM progress AS p WHERE p.task_id = runs.task_id))) FROM runs WHERE token IS NOT NULL;
 
 -- name: end_of_thread
 -- The thread of a timed-out function has ended at last: its retry may come.
@@ -65,15 +66,23 @@ WHERE runs.run_id = j.value ->> 0 AND runs.token = j.value ->> 1 AND runs.state 
 SELECT json_group_array(DISTINCT task_id) FROM runs WHERE waiting_for = 'overlap';
 
 -- name: release_queued
--- In each of these tasks where no run lives any more, the oldest run that waits for that may come.
+-- In each of these tasks the oldest runs that wait for a seat may come, as many as there are seats: those that
+-- the policy gives, less those of living runs and of threads that nobody can stop (given with the task).
 UPDATE runs SET waiting_for = (SELECT CASE WHEN NOT p.is_resolved THEN 'code'
         WHEN p.paused_at IS NOT NULL AND runs.origin = 'schedule' THEN 'pause' END
         FROM progress AS p WHERE p.task_id = runs.task_id)
 WHERE run_id IN (
-    SELECT (SELECT min(q.run_id) FROM runs AS q WHERE q.task_id = t.value AND q.waiting_for = 'overlap')
-    FROM json_each(:tasks) AS t WHERE NOT EXISTS (
-        SELECT 1 FROM runs AS living WHERE living.task_id = t.value
-        AND living.state IN ('waiting', 'running') AND living.waiting_for IS NOT 'overlap'));
+    SELECT run_id FROM (
+        SELECT q.run_id, row_number() OVER (PARTITION BY q.task_id ORDER BY q.run_id) AS position,
+            CASE WHEN e.policies ->> 'overlap' IS NOT 'allow' THEN 1
+                WHEN e.policies ->> 'overlap_limit' > 0 THEN e.policies ->> 'overlap_limit'
+                ELSE 1000000000 END - (t.value ->> 1)
+            - (SELECT count(*) FROM runs AS living WHERE living.task_id = q.task_id
+                AND living.state IN ('waiting', 'running')
+                AND coalesce(living.waiting_for, '') NOT IN ('overlap', 'thread')) AS seats
+        FROM json_each(:tasks) AS t JOIN runs AS q ON q.task_id = t.value ->> 0 AND q.waiting_for = 'overlap'
+        LEFT JOIN entries AS e ON e.task_id = q.task_id)
+    WHERE position <= seats);
 
 -- name: due_entries
 -- Entries to be looked at now, with the seats of their tasks. The seat of a run that waits for its own

@@ -115,7 +115,7 @@ def test_no_plan_lets_more_live_than_the_policy_allows() -> None:
         queued = [run for run in decision.runs if run.waiting_for is WaitingFor.OVERLAP]
         is_all = misfire is MisfirePolicy.RUN_ALL
         if overlap is OverlapPolicy.ALLOW:
-            room = max(0, limit - seats.taken) if limit else missed
+            room = max(0, limit - seats.taken - seats.queued) if limit else missed
             assert len(starting) <= room
         else:
             assert len(starting) <= (1 if seats == Seats(0, 0) else 0)
@@ -219,6 +219,7 @@ def test_the_last_occurrence_leaves_no_next_one() -> None:
         (OverlapPolicy.ALLOW, 0, Seats(99, 0), Admission.RUN),
         (OverlapPolicy.ALLOW, 2, Seats(1, 0), Admission.RUN),
         (OverlapPolicy.ALLOW, 2, Seats(2, 0), Admission.SKIP),
+        (OverlapPolicy.ALLOW, 2, Seats(1, 1), Admission.SKIP),
         (OverlapPolicy.SKIP, 0, Seats(0, 0), Admission.RUN),
         (OverlapPolicy.SKIP, 0, Seats(1, 0), Admission.SKIP),
         (OverlapPolicy.QUEUE, 0, Seats(0, 0), Admission.RUN),
