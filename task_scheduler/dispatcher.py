@@ -104,6 +104,11 @@ class Dispatcher:
             self._seats += by
             self._changed.notify()
 
+    def look_again(self) -> None:
+        """Wake the leader: the clock it measured its sleep by was set."""
+        with self._lock:
+            self._changed.notify()
+
     def close(self) -> list[Claim]:
         """Start nothing more; return the claims that never started."""
         with self._lock:

@@ -175,5 +175,5 @@ class EngineLoop:
         offset = self._clock.now() - self._clock.boottime()
         if self._offset is not None and abs(offset - self._offset) > _STEP:
             self._emit(ClockStepped(offset - self._offset))
-            holding.engine.look_again()
+            holding.look_again()
         self._offset = offset

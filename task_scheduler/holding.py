@@ -280,6 +280,12 @@ class Holding:
         else:
             self.processes.launch(claim, spec)
 
+    def look_again(self) -> None:
+        """Look at the clock anew: it was set."""
+        self.engine.look_again()
+        if self._dispatcher is not None:
+            self._dispatcher.look_again()
+
     # -- the end --------------------------------------------------------------------------------
 
     def stop_starting(self) -> None:

@@ -24,6 +24,7 @@ from dataclasses import replace
 from typing import Any
 
 from task_scheduler.bindings import Bindings
+from task_scheduler.clock_watch import ClockWatch
 from task_scheduler.control import ControlServer, HolderGoneError, ask, command_of, request_of
 from task_scheduler.core.events import (
     Event,
@@ -82,6 +83,7 @@ class Runtime:
         self._loop = EngineLoop(self._clock, self._emit)
         self._holding: Holding | None = None
         self._server: ControlServer | None = None
+        self._watch: ClockWatch | None = None
         self._thread: threading.Thread | None = None
         self._wants_running = False
         self._stop_deadline: Microseconds | None = None
@@ -261,6 +263,7 @@ class Runtime:
                 return
             self._loop.fail(error)
             return
+        self._watch = ClockWatch(self._loop.signal)
         self._unsaved.clear()
         self._fresh.clear()
         self._loop.recover()
@@ -392,6 +395,9 @@ class Runtime:
         self._loop = EngineLoop(self._clock, self._emit)
         if server is not None:
             server.close()
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
         if holding is not None:
             for fact in holding.engine.inbox.take():
                 if isinstance(fact, Command):

@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("dispatcher", "bindings", "config", "foreground"),
     ("ledger_view", "retention", "state_files"),
     ("tasks", "stores", "executors", "observe", "supervision"),
-    ("clock",),
+    ("clock", "clock_watch"),
     ("core",),
     ("schedules",),
     ("errors",),
