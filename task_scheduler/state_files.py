@@ -7,7 +7,9 @@ share a file.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +72,17 @@ class StateFiles:
             raise StoreError("errors.state_folder_foreign", path=str(folder), owner=owner)
 
 
-def temporary_files() -> tuple[StateFiles, tempfile.TemporaryDirectory[str]]:
-    """Return the files of a ledger in memory: attempts of scripts still need a folder."""
-    folder = tempfile.TemporaryDirectory(prefix="task-scheduler-")
-    return StateFiles(Path(folder.name) / "scheduler.db"), folder
+def temporary_files(owner: object) -> StateFiles:
+    """Return the files of a ledger in memory: attempts of scripts still need a folder.
+
+    The folder goes with its owner, at the latest at the end of this process.
+    """
+    folder = tempfile.mkdtemp(prefix="task-scheduler-")
+    weakref.finalize(owner, _remove, folder, os.getpid())
+    return StateFiles(Path(folder) / "scheduler.db")
+
+
+def _remove(folder: str, pid: int) -> None:
+    # A forked child has the finalizer too, and the folder is its parent's.
+    if os.getpid() == pid:
+        shutil.rmtree(folder, ignore_errors=True)
