@@ -98,8 +98,10 @@ class ProcessExecutor:
 
         Nothing happens the second time. Raises SupervisionError where the bell cannot be bound.
         """
+        if self._owner != os.getpid():
+            raise SupervisionError("supervision.closed")
         with self._guard:
-            if self._is_closed or self._owner != os.getpid():
+            if self._is_closed:
                 raise SupervisionError("supervision.closed")
             if self._listener is not None:
                 return
@@ -227,21 +229,23 @@ class ProcessExecutor:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Stop listening. The launcher ends; living attempts go on and record their ends."""
+        """Stop listening. The launcher ends; living attempts go on and record their ends.
+
+        In a fork of the process that made it nothing happens: all of it is the parent's.
+        """
+        if self._owner != os.getpid():
+            return
         with self._guard:
-            is_first = not self._is_closed
+            if self._is_closed:
+                return
             self._is_closed = True
             listener = self._listener
-        if not is_first:
-            return
-        is_ours = self._owner == os.getpid()
-        if is_ours and listener not in (None, threading.current_thread()):
-            self._wake()
-            assert listener is not None
+            self._write_wake()
+        if listener is not None and listener is not threading.current_thread():
             listener.join()
         self._launcher.close()
         if self._bell is not None:
-            self._bell.close(remove=is_ours)
+            self._bell.close()
         os.close(self._wake_read)
         os.close(self._wake_write)
 
@@ -427,8 +431,9 @@ class ProcessExecutor:
         now = self._clock.now()
         path = self.output_path(claim)
         try:
-            # The permit is as old as the start; only of a lost attempt is there no better witness.
-            started_at = path.stat().st_ctime_ns // 1_000 if outcome is Outcome.LOST else now
+            # The permit is as old as the start, and nobody writes to it.
+            permit = path.with_name("permit")
+            started_at = permit.stat().st_mtime_ns // 1_000 if outcome is Outcome.LOST else now
         except OSError:
             started_at = now
         return Completion(
@@ -449,6 +454,12 @@ class ProcessExecutor:
         self._wake()
 
     def _wake(self) -> None:
+        with self._guard:
+            # Once closed, the number of the descriptor may be somebody else's.
+            if not self._is_closed:
+                self._write_wake()
+
+    def _write_wake(self) -> None:
         try:
             os.write(self._wake_write, b"\0")
         except BlockingIOError:

@@ -42,12 +42,12 @@ class Doorbell:
             except BlockingIOError:
                 return names
 
-    def close(self, *, remove: bool) -> None:
-        """Stop hearing; `remove` the file too, if it is still ours."""
+    def close(self) -> None:
+        """Stop hearing, and remove the file if it is still ours."""
         self._socket.close()
         try:
             # Another scheduler may have put its own there.
-            if remove and os.stat(self._path).st_ino == self._inode:
+            if os.stat(self._path).st_ino == self._inode:
                 os.unlink(self._path)
         except FileNotFoundError:
             return

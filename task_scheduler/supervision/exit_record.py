@@ -14,8 +14,8 @@ from task_scheduler.supervision.attempt_folder import CREATE, path_in
 
 __all__ = ["ExitRecord", "address_of", "ring"]
 
-_RESERVED_BYTES = 8_192
-"""More than any record: the longest field is the last line of the output."""
+_RESERVED_BYTES = 4_096
+"""One block. A record is shorter, unless the reason of a cancel is a page of control characters."""
 _LONGEST_ADDRESS = 100
 """Bytes that the path of a Unix socket may have on every system."""
 _RING_SECONDS = 1.0

@@ -24,7 +24,8 @@ from task_scheduler.supervision.supervisor import supervise
 __all__ = ["serve"]
 
 _CHUNK_BYTES = 262_144
-_EVERY_SIGNAL = signal.valid_signals()
+_HELD_BACK = (signal.SIGCHLD, signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGHUP)
+"""Not delivered around a fork: the child must not act on what its parent has a handler for."""
 _OWN_IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
 """What Python ignores for itself: a closed pipe and a full quota are errors, not deaths."""
 
@@ -78,8 +79,8 @@ class _Launcher:
         return bool(data)
 
     def _fork(self, order: Order) -> None:
-        """Start the supervisor of one order; it begins with all signals blocked."""
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _EVERY_SIGNAL)
+        """Start the supervisor of one order; it begins with its signals held back."""
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
         try:
             pid = os.fork()
             if pid == 0:
@@ -133,7 +134,7 @@ def _notice(number: int, frame: object) -> None:
 
 def _default_signals() -> None:
     """Undo what the scheduler ignores (as under `nohup`): it would be handed on to every task."""
-    for number in _EVERY_SIGNAL:
+    for number in signal.valid_signals():
         if number not in _OWN_IGNORED and signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -5,6 +5,7 @@ Responsible for: the launcher process and its socket. Runs in the scheduler, unl
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -34,7 +35,6 @@ class LauncherClient:
         self._process: subprocess.Popen[bytes] | None = None
         self._messages = MessageStream()
         self._has_died = False
-        self._owner = os.getpid()
 
     @property
     def pid(self) -> int | None:
@@ -71,30 +71,30 @@ class LauncherClient:
         A status is a negative signal number or the number of the error that kept it from starting.
         Returns None, once, when a launcher has ended: what it had taken may not have been started.
         """
-        with self._guard:
-            if self._has_died:
-                self._has_died = False
-                return None
-            if self._channel is None:
-                return []
+        channel, messages = self._channel, self._messages
+        news: list[bytes] = []
+        if channel is not None:
+            # Without the lock: a sender may hold it until the launcher has room for its order, and
+            # the launcher may be waiting for us.
             try:
-                data = self._channel.recv(_CHUNK_BYTES, socket.MSG_DONTWAIT)
+                data = channel.recv(_CHUNK_BYTES, socket.MSG_DONTWAIT)
             except BlockingIOError:
-                return []
+                pass
             except OSError:
-                data = b""
-            if not data:
-                self._let_go()
-                return None
-            news = [json.loads(content) for content in self._messages.feed(data)]
-        return [(message["name"], message["status"]) for message in news]
+                self._bury(channel)
+            else:
+                news = messages.feed(data)
+                if not data:
+                    self._bury(channel)
+        if self._has_died:
+            self._has_died = False
+            return None
+        told = [json.loads(content) for content in news]
+        return [(message["name"], message["status"]) for message in told]
 
     def close(self) -> None:
         """Let the launcher end; the supervisors live on."""
         with self._guard:
-            if self._owner != os.getpid() and self._process is not None:
-                # After a fork it is the parent's launcher, not our child.
-                self._process.returncode = 0
             self._let_go()
 
     def _start(self) -> socket.socket:
@@ -130,9 +130,19 @@ class LauncherClient:
         self._channel = ours
         return ours
 
+    def _bury(self, channel: socket.socket) -> None:
+        """Take note that the launcher at the other end of a channel is dead."""
+        with self._guard:
+            if self._channel is channel:
+                self._let_go()
+                self._has_died = True
+
     def _let_go(self) -> None:
         """Close our end, by which it ends, and reap it."""
         if self._channel is not None:
+            # It then ends also where a fork of this process holds a copy of our end.
+            with contextlib.suppress(OSError):
+                self._channel.shutdown(socket.SHUT_RDWR)
             self._channel.close()
             self._channel = None
         if self._process is None:
@@ -140,7 +150,7 @@ class LauncherClient:
         try:
             self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
-            # A stopped launcher, or a socket that a fork of ours still holds: it guards nothing.
+            # Somebody stopped it. It guards nothing.
             self._process.kill()
             self._process.wait()
         self._process = None

@@ -40,14 +40,13 @@ _LONGEST_LOOK_SECONDS = 1.0
 _CHUNK_BYTES = 65_536
 _DRAIN_CHUNKS = 256
 _ERROR_CHARACTERS = 800
-_ALL_SIGNALS = signal.valid_signals()
 
 
 def supervise(order: Order) -> int:
     """Carry out one order; return 0, or the number of the error that kept it from starting.
 
     Returns 0 too where the start was decided before: then there is nothing to do. The caller, a
-    process made for this, has blocked all signals and ends with the number as its exit status.
+    process made for this, holds its signals back and ends with the number as its exit status.
     """
     try:
         lock = _hold(order.folder)

@@ -51,7 +51,7 @@ def start_task(order: Order, output: int) -> tuple[int, int]:
     """Fork the task, whose output goes to the pipe `output`.
 
     Returns its pid and a pipe that ends when its program has started, or tells why it did not. The
-    caller has blocked all signals. Raises OSError where the system gives no process.
+    caller holds its signals back. Raises OSError where the system gives no process.
     """
     report_read, report_write = os.pipe()
     supervisor = os.getpid()
@@ -99,8 +99,9 @@ def _become(order: Order, supervisor: int, output: int, report: int) -> None:
 
 def _default_signals() -> None:
     signal.set_wakeup_fd(-1)
-    # Python ignores the last two for itself, and what is ignored stays so in the new program.
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGQUIT, signal.SIGPIPE, signal.SIGXFSZ):
+    # TERM must end this process already, not only its program. Python ignores the last two for
+    # itself, and what is ignored stays so in the new program.
+    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from task_scheduler.core.model import Outcome
 from tests.integration.supervision.bench import Bench, eventually
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_output_can_be_read_while_the_program_runs(bench: Bench) -> None:
@@ -77,6 +83,34 @@ def test_a_program_that_closes_its_output_runs_on(bench: Bench) -> None:
 
     assert end.outcome is Outcome.SUCCEEDED
     assert (bench.folder / "alive").read_text() == "alive\n"
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from tests.integration.supervision.bench import Bench
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+bench = Bench(Path(sys.argv[1]))
+claim = bench.launch(["sh", "-c", "head -c 1000000 /dev/zero; echo went on"])
+print(bench.end_of(claim).outcome)
+bench.close()
+"""
+
+
+def test_a_disk_that_takes_no_more_does_not_end_the_program(tmp_path: Path) -> None:
+    # A limit on the size of files stands for a full disk.
+    told = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    record = json.loads((tmp_path / "scheduler.runs" / "1-7" / "exit.json").read_text())
+    assert told.stdout == "succeeded\n", told.stderr
+    assert record["output_error"] == os.strerror(errno.EFBIG)
+    assert record["output_bytes"] == 1_000_008
 
 
 def test_a_flood_does_not_keep_a_program_from_its_timeout(bench: Bench) -> None:

@@ -325,6 +325,24 @@ def test_a_fork_of_the_scheduler_disturbs_nothing(bench: Bench) -> None:
     assert bench.run(["true"]).outcome is Outcome.SUCCEEDED
 
 
+def test_a_fork_that_lives_on_does_not_keep_the_launcher(bench: Bench) -> None:
+    bench.run(["true"])
+    launcher = bench.executor._launcher.pid
+    assert launcher is not None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid == 0:
+        signal.pause()
+        os._exit(0)
+
+    bench.executor.close()
+
+    assert not is_alive(launcher)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
 def test_two_executors_on_one_folder_each_report_their_own(
     new_bench: Callable[..., Bench], tmp_path: Path
 ) -> None:

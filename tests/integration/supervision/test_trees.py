@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from task_scheduler.core.model import Claim, Outcome
+from task_scheduler.supervision import launcher_client
 from tests.integration.supervision.bench import Bench, eventually, is_alive
 
 TREE = """
@@ -178,6 +180,34 @@ def test_an_attempt_cancelled_before_its_start_never_starts(bench: Bench) -> Non
 
     assert outcomes == {Outcome.CANCELLED}
     assert bench.release_count == 20
+
+
+WITHOUT_SUBREAPER = """
+import sys
+sys.path.append({root!r})
+from task_scheduler.supervision import kernel, launcher
+kernel.load = lambda: None
+launcher.serve(int(sys.argv[1]))
+"""
+
+
+def test_where_orphans_cannot_be_adopted_the_process_group_is_ended_and_the_record_says_so(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As on a system that is not Linux.
+    root = str(Path(__file__).parents[3])
+    degraded = bench.folder / "launcher.py"
+    degraded.write_text(WITHOUT_SUBREAPER.format(root=root))
+    monkeypatch.setattr(launcher_client.program, "__file__", str(degraded))
+    orphan = "sh -c 'sleep 60 & echo $! > pids'; sleep 60"
+
+    claim = bench.launch(["sh", "-c", orphan], timeout_seconds=0.5)
+    (pid,) = bench.pids_in(bench.folder / "pids", 1)
+    end = bench.end_of(claim)
+
+    assert end.outcome is Outcome.TIMED_OUT
+    assert not is_alive(pid)
+    assert record_of(bench, claim)["supervision"] == "process_group"
 
 
 def test_a_cancel_of_something_unknown_says_so(bench: Bench) -> None:
