@@ -327,7 +327,7 @@ class Control:
         admission = planner.admit(old.entry.policies, seats)
         is_skipped = admission is Admission.SKIP
         if admission is Admission.REPLACE:
-            self.replace(old.entry, work)
+            self.replace([old.entry], work)
         is_queued = admission in (Admission.QUEUE, Admission.REPLACE)
         run_id = self._next_run_id()
         row = [
@@ -352,22 +352,26 @@ class Control:
             self._store.execute("count_skips", rows=[[task_id, 1]])
         return run_id
 
-    def replace(self, entry: Entry, work: Work) -> None:
-        """End the living runs of a task for the sake of a new one."""
-        task_id = entry.task_id
+    def replace(self, entries: Sequence[Entry], work: Work) -> None:
+        """End the living runs of tasks for the sake of new ones."""
+        names = {entry.task_id: entry.name for entry in entries}
         reason = SkipReason.SUPERSEDED
-        given_up = [GivenUp.of_flight(f, reason) for f in self._revoked(task_id, work)]
-        waiting = self._store.fetch("waiting_runs", ids=[task_id])
-        given_up += [
-            GivenUp(row[0], task_id, entry.name, row[2], row[4], reason) for row in waiting
+        given_up = [
+            GivenUp.of_flight(flight, reason)
+            for task_id in names
+            for flight in self._revoked(task_id, work)
         ]
+        for run_id, task_id, at, _, attempts, _ in self._store.fetch(
+            "waiting_runs", ids=list(names)
+        ):
+            given_up.append(GivenUp(run_id, task_id, names[task_id], at, attempts, reason))
         give_up(self._store, given_up, work)
-        work.vacated.add(task_id)
+        work.vacated.update(names)
         ended = set(work.ended)
         living = [
             flight
             for flight in self._flights.in_hand.values()
-            if flight.claim.task_id == task_id and flight.claim.run_id not in ended
+            if flight.claim.task_id in names and flight.claim.run_id not in ended
         ]
         self._promise_cancel(living, _REPLACED, reason, work)
 

@@ -23,6 +23,7 @@ from task_scheduler.core.limits import EngineLimits, Room
 from task_scheduler.core.model import (
     SECOND,
     Claim,
+    Entry,
     Microseconds,
     MisfirePolicy,
     RunState,
@@ -235,6 +236,7 @@ class Engine:
         skips: list[list[Any]] = []
         starts: list[tuple[Known, planner.PlannedRun]] = []
         going_on: list[list[int | None]] = []
+        replaced: list[Entry] = []
         for task_id, _, due_at, _, seats_taken, queued, oldest, cursor in rows:
             known = known_of.get(task_id)
             if known is None:
@@ -260,7 +262,9 @@ class Engine:
             ):
                 going_on.append([blocker, cursor])
             if plan.is_replacing:
-                self._control.replace(known.entry, work)
+                replaced.append(known.entry)
+        if replaced:
+            self._control.replace(replaced, work)
         self._insert(starts, work)
         self._store.execute("move_cursors", rows=cursors)
         record_skips(self._store, self._joined(skips, going_on))

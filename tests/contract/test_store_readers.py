@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from task_scheduler.errors import (
-    StoreUnavailableError,
-)
 from task_scheduler.stores import sqlite
 from task_scheduler.stores.sqlite import SqliteReader, SqliteStore
 from tests.contract.ledgers import bytes_of, child, ids, put, put_many
@@ -55,13 +52,45 @@ def test_a_reader_of_a_ledger_that_nobody_holds(tmp_path: Path) -> None:
     assert bytes_of(tmp_path / "scheduler.db") == before
 
 
-def test_a_reader_of_no_ledger_says_so_and_makes_none(tmp_path: Path) -> None:
+def test_a_reader_of_no_ledger_finds_it_empty_and_makes_none(tmp_path: Path) -> None:
     reader = SqliteReader(tmp_path / "scheduler.db")
 
-    with pytest.raises(StoreUnavailableError, match=r"scheduler\.db"):
-        ids(reader)
-
+    assert ids(reader) == []
     assert not list(tmp_path.iterdir())
+
+
+def test_a_reader_of_a_ledger_that_is_just_being_made_finds_it_empty(tmp_path: Path) -> None:
+    path = tmp_path / "scheduler.db"
+    path.touch()
+    reader = SqliteReader(path)
+    assert ids(reader) == []
+
+    store = SqliteStore(path)
+    with store.transaction():
+        put(store, "pump")
+
+    assert ids(reader) == ["pump"]
+    reader.close()
+    store.close()
+
+
+def test_a_reader_reads_the_ledger_that_lies_there_now(tmp_path: Path) -> None:
+    path = tmp_path / "scheduler.db"
+    for name in ("pump", "feeder"):
+        store = SqliteStore(tmp_path / name)
+        with store.transaction():
+            put(store, name)
+        store.close()
+    (tmp_path / "pump").rename(path)
+    reader = SqliteReader(path)
+    assert ids(reader) == ["pump"]
+
+    path.unlink()
+    assert ids(reader) == []
+    (tmp_path / "feeder").rename(path)
+
+    assert ids(reader) == ["feeder"]
+    reader.close()
 
 
 WRITER = """

@@ -72,6 +72,7 @@ class Hands:
         self.world = world
         self.gate: dict[int, tuple[Claim, Entry]] = {}
         self.threads: dict[int, Attempt] = {}
+        self.hesitating: dict[int, tuple[int, Claim, Entry]] = {}
         self.inbox_put = world.report
         self.seats = WORKERS - sum(1 for a in world.processes.values() if not a.is_ended)
 
@@ -117,6 +118,7 @@ class Hands:
             deadline = self.world.deadlines.get(attempt.claim.token)
             if deadline is not None and not attempt.is_over:
                 moments.append(deadline)
+        moments += [begins_boot for begins_boot, _, _ in self.hesitating.values()]
         if self.seats > 0:
             moments += [claim.due_at - offset for claim, _ in self.gate.values()]
         return min(moments, default=None)
@@ -132,6 +134,10 @@ class Hands:
                 self._end(attempt)
             elif deadline is not None and deadline <= boot and not attempt.is_over:
                 self._time_out(attempt)
+        for begins_boot, claim, entry in list(self.hesitating.values()):
+            if begins_boot <= boot:
+                del self.hesitating[claim.run_id]
+                self._call(claim, entry)
         self._start()
 
     def _start(self) -> None:
@@ -151,23 +157,33 @@ class Hands:
 
     def _begin(self, claim: Claim, entry: Entry) -> None:
         world = self.world
+        world.oracle.on_gate(claim, world.clock.now())
+        self.seats -= 1
+        if claim.executor == "thread" and world.random.random() < 0.1:
+            # The start is told and shown, and a moment passes before the call.
+            self.hesitating[claim.run_id] = (world.clock.boot + 20_000, claim, entry)
+            self.inbox_put(Started(claim.run_id, claim.token, world.clock.now()))
+            return
+        self.inbox_put(Started(claim.run_id, claim.token, world.clock.now()))
+        self._call(claim, entry)
+
+    def _call(self, claim: Claim, entry: Entry) -> None:
+        world = self.world
         living = [
             a.claim
             for a in (*self.threads.values(), *world.processes.values())
             if a.claim.task_id == claim.task_id and not a.is_ended
         ]
-        world.oracle.on_start(claim, entry, living, world.clock.now())
+        world.oracle.on_start(claim, entry, living)
         duration, outcome = world.draw_attempt(entry)
         attempt = Attempt(claim, world.clock.now(), world.clock.boot + duration, outcome)
         if claim.timeout is not None:
             world.deadlines[claim.token] = world.clock.boot + claim.timeout
-        self.seats -= 1
         if claim.executor == "process":
             world.processes[claim.run_id] = attempt
         else:
             self.threads[claim.run_id] = attempt
             world.marks.set(claim.slot, Mark.RUNNING)
-        self.inbox_put(Started(claim.run_id, claim.token, attempt.started_at))
 
     def _end(self, attempt: Attempt) -> None:
         claim = attempt.claim

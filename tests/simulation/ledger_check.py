@@ -16,7 +16,7 @@ from task_scheduler.core.inbox import AddEntries, Command, RemoveEntries
 from task_scheduler.core.model import SECOND, Claim, Entry, OverlapPolicy
 from task_scheduler.core.retry import MAX_RECOVERIES
 from task_scheduler.stores.sqlite import SqliteStore
-from tests.simulation.rules import Rule
+from tests.simulation.rules import Rule, is_started_again_when_lost
 
 __all__ = ["Oracle"]
 
@@ -64,14 +64,11 @@ class Oracle:
         self._went_back = self._went_back or now < self._latest
         self._latest = max(self._latest, now)
 
-    def on_start(self, claim: Claim, entry: Entry, living: Sequence[Claim], now: int) -> None:
-        """Judge a start."""
+    def on_gate(self, claim: Claim, now: int) -> None:
+        """Judge that a worker takes a claim through the gate."""
         # A retry may come while the clock was set back behind the first attempt.
         assert claim.attempt > 1 or now >= claim.scheduled_at, f"{claim} starts early"
         assert now >= claim.due_at, f"{claim} starts before it is due"
-        attempt = (claim.run_id, claim.attempt)
-        assert attempt not in self._started, f"attempt {attempt} is started twice"
-        self._started.add(attempt)
         assert claim.run_id not in self._cancelled, f"run {claim.run_id} was cancelled"
         state, token = self._row("SELECT state, token FROM runs WHERE run_id = ?", claim.run_id)
         assert state == "waiting", f"{claim} starts, and its run is {state}"
@@ -80,6 +77,12 @@ class Oracle:
         assert paused is not None, f"{claim} starts, and its entry was removed"
         is_scheduled = not claim.key.startswith("manual")
         assert not (is_scheduled and paused[0] is not None), f"{claim} starts in a pause"
+
+    def on_start(self, claim: Claim, entry: Entry, living: Sequence[Claim]) -> None:
+        """Judge that an attempt begins."""
+        attempt = (claim.run_id, claim.attempt)
+        assert attempt not in self._started, f"attempt {attempt} is started twice"
+        self._started.add(attempt)
         policies = entry.policies
         limit = policies.overlap_limit if policies.overlap is OverlapPolicy.ALLOW else 1
         is_judged = limit and claim.task_id not in self._overlapped_by_edit
@@ -189,6 +192,7 @@ class Oracle:
             assert state in ("cancelled", "succeeded", "timed_out", "failed", "lost"), (
                 f"run {run_id} was cancelled and is {state} after {attempt}, {first}"
             )
+        self._check_outcomes()
         twice = self._rows(
             "SELECT run_id, attempt, count(*) FROM attempts GROUP BY 1, 2 HAVING count(*) > 1"
         )
@@ -198,6 +202,26 @@ class Oracle:
                 "SELECT outcome FROM attempts WHERE run_id = ? AND attempt = ?", run_id, attempt
             )
             assert ended, f"attempt {attempt} of run {run_id} started and has no end"
+
+    def _check_outcomes(self) -> None:
+        """Judge runs by their attempts: a success is the last one, a loss is named and obeyed."""
+        for run_id, task_id, state, attempt in self._rows(
+            "SELECT run_id, task_id, state, attempt FROM runs"
+        ):
+            outcomes = [
+                row[0]
+                for row in self._rows(
+                    "SELECT outcome FROM attempts WHERE run_id = ? ORDER BY attempt", run_id
+                )
+            ]
+            name = f"run {run_id} of {task_id}, {state} after {outcomes}"
+            assert len(outcomes) == attempt, name
+            assert "succeeded" not in outcomes[:-1], name
+            assert (state == "skipped") <= (not outcomes), name
+            if state in ("succeeded", "failed", "timed_out", "lost"):
+                assert outcomes[-1:] == [state], name
+            if not is_started_again_when_lost(task_id):
+                assert "lost" not in outcomes[:-1], name
 
     def _check_accounts(self, task_id: str) -> None:
         owed: set[int] = set()

@@ -22,7 +22,7 @@ from task_scheduler.core.model import (
 )
 from task_scheduler.schedules.rule import ScheduleRule
 
-__all__ = ["Rule", "draw_policies", "draw_rule"]
+__all__ = ["Rule", "draw_policies", "draw_rule", "is_started_again_when_lost"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CRONS: tuple[tuple[str, int, Callable[[int], bool]], ...] = (
@@ -96,7 +96,8 @@ def draw_policies(draw: random.Random, task_id: str, old: Policies | None) -> Po
     """Return policies; whether a task may overlap, and what is done when lost, never changes."""
     may_overlap = sum(task_id.encode()) % 4 == 0
     overlaps = [OverlapPolicy.SKIP, OverlapPolicy.QUEUE, OverlapPolicy.REPLACE]
-    at_least = OnLost.AT_LEAST_ONCE if sum(task_id.encode()) % 3 else OnLost.AT_MOST_ONCE
+    is_again = is_started_again_when_lost(task_id)
+    at_least = OnLost.AT_LEAST_ONCE if is_again else OnLost.AT_MOST_ONCE
     drawn = Policies(
         timeout_seconds=draw.choice([None, 20.0, 60.0]),
         max_retries=draw.choice([0, 1, 3]),
@@ -114,6 +115,11 @@ def draw_policies(draw: random.Random, task_id: str, old: Policies | None) -> Po
         priority=draw.choice([-1, 0, 5]),
     )
     return drawn if old is None else replace(drawn, on_lost=old.on_lost)
+
+
+def is_started_again_when_lost(task_id: str) -> bool:
+    """Whether the runs of a task are started again after a loss."""
+    return sum(task_id.encode()) % 3 != 0
 
 
 def set_between(at: int, low: int, high: int) -> set[int]:
