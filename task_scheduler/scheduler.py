@@ -6,7 +6,6 @@ and reads the ledger's views; decides nothing about runs.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import uuid
@@ -35,7 +34,7 @@ from task_scheduler.observe.logs import LOGGER_NAME, LogHandle, open_logs
 from task_scheduler.runtime import Runtime
 from task_scheduler.schedules.rule import ScheduleRule, ScheduleType, describe, to_plain
 from task_scheduler.state_files import StateFiles, temporary_files
-from task_scheduler.stores.sqlite import MEMORY, SqliteReader, SqliteStore
+from task_scheduler.stores.sqlite import MEMORY, SqliteReader
 from task_scheduler.tasks.function import FunctionTask
 from task_scheduler.tasks.registry import entry_of, warnings_of
 from task_scheduler.tasks.task import BaseTask
@@ -88,7 +87,7 @@ class TaskScheduler:
             check_seconds=settings.scheduler.check_interval,
         )
         self._reader = SqliteReader(self.files.database, self._runtime.memory_store)
-        self.view = LedgerView(self._fetch)
+        self.view = LedgerView(self._reader.fetch)
         self._logs: LogHandle | None = None
         self._metrics: Any = None
         self._resources: Any = None
@@ -333,14 +332,6 @@ class TaskScheduler:
                 self._bindings.restore(task_id, bound)
             raise
 
-    def _fetch(self, name: str, **parameters: Any) -> Any:
-        """Read the ledger; one that does not exist yet is empty."""
-        if self._runtime.memory_store is None and not self.files.database.exists():
-            empty = SqliteStore(MEMORY)
-            with contextlib.closing(empty):
-                return empty.fetch(name, **parameters)
-        return self._reader.fetch(name, **parameters)
-
     def _scheduler_status(self) -> dict[str, Any]:
         status: dict[str, Any] = {
             "state": self._runtime.state,
@@ -378,7 +369,7 @@ class TaskScheduler:
         from task_scheduler.observe.metrics import Metrics
         from task_scheduler.observe.resources import ResourceSampler
 
-        self._metrics = Metrics(count_entries=lambda: self._fetch("count_entries"))
+        self._metrics = Metrics(count_entries=lambda: self._reader.fetch("count_entries"))
         self._resources = ResourceSampler(self._clock, folder=self.files.database.parent)
         self.add_listener(self._metrics)
 

@@ -15,7 +15,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -199,24 +199,53 @@ class SqliteReader:
         self.path = str(path)
         self._store = store if store is not None and store.is_memory else None
         self._guard = threading.Lock()
-        self._pid = os.getpid()
         self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, ...] = ()
+        """The process that opened it and the file that it is open on."""
 
     def fetch(self, name: str, /, **parameters: Any) -> Any:
-        """Return the single value of a named query, decoded where it is JSON."""
+        """Return the single value of a named query, decoded where it is JSON.
+
+        A ledger that nobody has made yet is an empty one.
+        """
         if self._store is not None:
             return self._store.fetch(name, **parameters)
         with self._guard, _translated(self.path):
-            if self._connection is None or self._pid != os.getpid():
-                self._connection, self._pid = read_only(self.path), os.getpid()
-            return _fetch(self._connection, name, parameters)
+            connection = self._connected()
+            if connection is not None:
+                return _fetch(connection, name, parameters)
+        with closing(SqliteStore(MEMORY)) as empty:
+            return empty.fetch(name, **parameters)
 
     def close(self) -> None:
         """Close the connection, if there is one."""
         with self._guard:
-            if self._connection is not None and self._pid == os.getpid():
-                self._connection.close()
-            self._connection = None
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        # Before a fork it was opened by the parent: it is left alone.
+        if self._connection is not None and self._opened[0] == os.getpid():
+            self._connection.close()
+        self._connection = None
+
+    def _connected(self) -> sqlite3.Connection | None:
+        """Return a connection to the file that lies there now; None where there is no ledger."""
+        try:
+            found = Path(self.path).stat()
+        except FileNotFoundError:
+            return None
+        here = (os.getpid(), found.st_dev, found.st_ino)
+        if self._connection is not None and self._opened == here:
+            return self._connection
+        self._disconnect()
+        connection = read_only(self.path)
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if not version:
+            # Somebody is just making it.
+            connection.close()
+            return None
+        self._connection, self._opened = connection, here
+        return connection
 
 
 def read_only(path: str) -> sqlite3.Connection:

@@ -142,6 +142,9 @@ class Program:
     def _join(self) -> None:
         for reader in self._readers:
             reader.join(5)
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 class Bench:
