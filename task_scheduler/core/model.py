@@ -179,7 +179,6 @@ class LaunchSpec:
     """Added to the scheduler's own environment; wins over it."""
     timeout_seconds: float | None = None
     kill_grace_seconds: float = 10.0
-    output_limit_bytes: int = 10 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
