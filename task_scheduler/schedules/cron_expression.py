@@ -1,23 +1,38 @@
-"""Cron expressions: their text, read into masks.
+"""Cron expressions: their text, read into calendar times.
 
-Responsible for: 5 fields (minute, hour, day of month, month, day of week) or 6 (seconds first),
-names, ranges, steps, lists, ``?``, the ``@`` aliases, and clear errors. Knows nothing of time
-zones.
+Responsible for: which fields there are, what the two fields of days mean together, the ``@``
+aliases, and refusing what would never run. One field is the business of `cron_fields`. Knows
+nothing of time zones.
+
+Fields: 5 (minute, hour, day of month, month, day of week), 6 (seconds first) or 7 (seconds first,
+year last). 6 fields with a ``?`` where only 5 and a year can have it are 5 and a year, as in
+``0 0 31 12 ? 2199``.
 
 The rules are those of Vixie cron as Debian ships it: 0 and 7 are Sunday; where both the day of
 month and the day of week are restricted, either may match; a field that begins with ``*`` is not
-restricted, steps or not. Beyond it: seconds, ``5/15`` for "from 5 on every 15", and ranges that
-end with Sunday (``FRI-SUN``).
+restricted, steps or not. docs/cron.md tells what is understood beyond it.
 """
 
 from __future__ import annotations
 
 import difflib
 import functools
-from typing import NamedTuple
+import re
+from dataclasses import dataclass
 
 from task_scheduler.errors import ScheduleError
 from task_scheduler.i18n import translate
+from task_scheduler.schedules.cron_days import both, day_table, either
+from task_scheduler.schedules.cron_fields import (
+    HOUR,
+    MINUTE,
+    MONTH,
+    SECOND,
+    YEAR,
+    FieldReader,
+    is_unrestricted,
+    shown,
+)
 from task_scheduler.schedules.cron_times import CronTimes
 
 __all__ = ["CronExpression", "parse_cron"]
@@ -31,156 +46,143 @@ _ALIASES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
+_REBOOT = "@reboot"
+_EVERY = "@every"
+_KNOWN_ALIASES = (*_ALIASES, _REBOOT, f"{_EVERY} 5m")
 
-_SHOWN_LENGTH = 80
-"""A longer text is cut in error messages."""
-
-
-class CronExpression(NamedTuple):
-    """A cron expression that was understood."""
-
-    times: CronTimes
-    is_fixed: bool
-    """Whether neither its minute nor its hour is a wildcard: it names times of the day."""
-
-
-class _Field(NamedTuple):
-    name: str
-    low: int
-    high: int
-    names: tuple[str, ...] = ()
-    """What may be written for the values from `low` on."""
-
-
-_SECOND = _Field("second", 0, 59)
-_MINUTE = _Field("minute", 0, 59)
-_HOUR = _Field("hour", 0, 23)
-_DAY = _Field("day_of_month", 1, 31)
-_MONTH = _Field(
-    "month",
-    1,
-    12,
-    ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"),
-)
-_WEEKDAY = _Field("day_of_week", 0, 7, ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"))
-
-_FIELDS = (_SECOND, _MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
+_LONGEST_TEXT = 2_000
+"""Every minute, second, hour and day written out in one list each has 800 characters."""
 _LONGEST_MONTHS = (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+_PART_OF_INTERVAL = re.compile(r"([0-9]{1,12})(ms|[dhms])")
+_UNITS = {"ms": 1_000, "s": 10**6, "m": 60 * 10**6, "h": 3_600 * 10**6, "d": 86_400 * 10**6}
+_LONGEST_INTERVAL = 36_500 * _UNITS["d"]
+
+
+@dataclass(frozen=True, slots=True)
+class CronExpression:
+    """A cron expression that was understood: times of the calendar, an interval, or a start."""
+
+    text: str
+    is_fixed: bool = True
+    """Whether neither its minute nor its hour is a wildcard: it names times of the day."""
+    is_reboot: bool = False
+    """``@reboot``: due once after each boot of the machine, which no calendar tells."""
+    every: int | None = None
+    """The interval of ``@every 5m`` in microseconds."""
+    needs_seed: bool = False
+    """Whether the times follow from the seed too: the expression has an ``H`` or a ``~``."""
+    calendar: CronTimes | None = None
+
+    @property
+    def times(self) -> CronTimes:
+        """The times of the calendar; raises ScheduleError for ``@every`` and ``@reboot``."""
+        if self.calendar is None:
+            raise ScheduleError("schedules.cron_without_times", cron=shown(self.text))
+        return self.calendar
+
+
+def parse_cron(text: str, seed: str | None = None, *, day_and: bool = False) -> CronExpression:
+    """Read a cron expression; raises ScheduleError naming the field, the value and its range.
+
+    `seed`, the task's id, decides what ``H`` and ``~`` stand for: the same for ever. `day_and`
+    asks for days that match both the day of month and the day of week, where Debian's cron takes
+    either.
+    """
+    if len(text) > _LONGEST_TEXT:
+        raise ScheduleError(
+            "schedules.cron_too_long", cron=shown(text), length=len(text), longest=_LONGEST_TEXT
+        )
+    # Beyond ASCII upper() would make letters of what is none, as of a long s.
+    written = (text.upper() if text.isascii() else text).strip()
+    may_spread = "H" in written or "~" in written
+    return _parse(text, written, seed if may_spread else None, day_and)
 
 
 @functools.lru_cache(maxsize=1024)
-def parse_cron(text: str) -> CronExpression:
-    """Read a cron expression; raises ScheduleError naming the field, the value and its range."""
-    parts = _expanded(text).upper().split()
-    if len(parts) not in (5, 6):
-        raise ScheduleError("schedules.cron_field_count", cron=_shown(text), count=len(parts))
-    if len(parts) == 5:
-        parts.insert(0, "0")
-    masks = [_mask_of(field, part, text) for field, part in zip(_FIELDS, parts, strict=True)]
-    seconds, minutes, hours, days, months, weekdays = masks
-    is_either_day = not parts[3].startswith(("*", "?")) and not parts[5].startswith(("*", "?"))
-    if not is_either_day:
-        _refuse_impossible_dates(parts, days, months, text)
-    times = CronTimes(
+def _parse(text: str, written: str, seed: str | None, day_and: bool) -> CronExpression:
+    if written.startswith("@"):
+        alias = written.lower()
+        if alias == _REBOOT:
+            return CronExpression(text, is_reboot=True)
+        if alias.split()[0] == _EVERY:
+            return CronExpression(text, every=_interval_of(alias.removeprefix(_EVERY), text))
+        written = _meaning_of(alias, text)
+    parts = _fields_of(written, text)
+    reader = FieldReader(text, seed)
+    seconds, minutes, hours, months, years = (
+        reader.mask(field, parts[index])
+        for field, index in ((SECOND, 0), (MINUTE, 1), (HOUR, 2), (MONTH, 4), (YEAR, 6))
+    )
+    days, weekdays = reader.days(parts[3]), reader.weekdays(parts[5])
+    is_either = not (day_and or is_unrestricted(parts[3]) or is_unrestricted(parts[5]))
+    if not is_either:
+        _refuse_impossible_dates(parts, day_table(days), months, text)
+    calendar = CronTimes(
         seconds=seconds,
         minutes=minutes,
         hours=hours,
-        days=days,
+        days=day_table(either([days, weekdays]) if is_either else both(days, weekdays)),
         months=months,
-        weekdays=(weekdays | weekdays >> 7) & 0x7F,
-        is_either_day=is_either_day,
+        # Local times of the first and last planned hours may lie in the years beside them.
+        years=-1 if parts[6].startswith("*") and parts[6][1:] in ("", "/1") else years,
     )
-    is_fixed = not parts[1].startswith("*") and not parts[2].startswith("*")
-    return CronExpression(times, is_fixed)
+    if calendar.is_empty:
+        raise ScheduleError(
+            "schedules.cron_impossible",
+            cron=shown(text),
+            day=parts[3],
+            month=parts[4],
+            weekday=parts[5],
+            year=parts[6],
+        )
+    is_fixed = not is_unrestricted(parts[1]) and not is_unrestricted(parts[2])
+    return CronExpression(text, is_fixed, needs_seed=reader.has_spread, calendar=calendar)
 
 
-def _expanded(text: str) -> str:
-    """Return what an alias stands for; anything else as it is."""
-    alias = text.strip().lower()
-    if not alias.startswith("@"):
-        return text
+def _fields_of(written: str, text: str) -> list[str]:
+    """Return the seven fields, from the second to the year."""
+    parts = written.split()
+    if len(parts) == 5 or (len(parts) == 6 and "?" in (parts[2], parts[4])):
+        parts.insert(0, "0")
+    if len(parts) == 6:
+        parts.append("*")
+    if len(parts) != 7:
+        raise ScheduleError("schedules.cron_field_count", cron=shown(text), count=len(parts))
+    return parts
+
+
+def _meaning_of(alias: str, text: str) -> str:
+    """Return the expression that an alias stands for."""
     if alias in _ALIASES:
         return _ALIASES[alias]
-    near = difflib.get_close_matches(alias[:_SHOWN_LENGTH], _ALIASES, n=1)
+    near = difflib.get_close_matches(alias[:80], (*_ALIASES, _REBOOT, _EVERY), n=1)
     hint = translate("schedules.did_you_mean", name=near[0]) if near else ""
-    raise ScheduleError(
-        "schedules.cron_unknown_alias", cron=_shown(text), known=", ".join(_ALIASES), hint=hint
-    )
+    known = ", ".join(_KNOWN_ALIASES)
+    raise ScheduleError("schedules.cron_unknown_alias", cron=shown(text), known=known, hint=hint)
 
 
-def _refuse_impossible_dates(parts: list[str], days: int, months: int, text: str) -> None:
+def _interval_of(written: str, text: str) -> int:
+    """Return the microseconds of a length such as ``1h30m``."""
+    length = "".join(written.split())
+    parts = _PART_OF_INTERVAL.findall(length)
+    is_understood = bool(parts) and "".join(map("".join, parts)) == length
+    interval = sum(int(count) * _UNITS[unit] for count, unit in parts)
+    if not is_understood or not 1 <= interval <= _LONGEST_INTERVAL:
+        raise ScheduleError("schedules.cron_every", cron=shown(text), value=shown(length))
+    return interval
+
+
+def _refuse_impossible_dates(
+    parts: list[str], days: tuple[int, ...], months: int, text: str
+) -> None:
     """Refuse days that none of the months has: such a rule would never run, and nobody notice."""
     longest = max(_LONGEST_MONTHS[month] for month in range(1, 13) if months >> month & 1)
-    if not days & ((2 << longest) - 1):
+    if not any(days[: (longest - 27) * 7]):
         raise ScheduleError(
             "schedules.cron_impossible_date",
-            cron=_shown(text),
+            cron=shown(text),
             day=parts[3],
             month=parts[4],
             longest=longest,
         )
-
-
-def _mask_of(field: _Field, part: str, text: str) -> int:
-    """Return the mask of one field: a list of items."""
-    if "?" in part and (part != "?" or field not in (_DAY, _WEEKDAY)):
-        raise _error("schedules.cron_question_mark", field, part, text)
-    mask = 0
-    for item in part.split(","):
-        mask |= _mask_of_item(field, item, text)
-    return mask
-
-
-def _mask_of_item(field: _Field, item: str, text: str) -> int:
-    """Return the mask of ``*``, a value or a range, with or without a step."""
-    term, slash, step_text = item.partition("/")
-    step = 1
-    if slash:
-        step = _number(step_text)
-        if not 1 <= step <= field.high - field.low + 1:
-            raise _error(
-                "schedules.cron_step", field, item, text, largest=field.high - field.low + 1
-            )
-    start_text, dash, end_text = term.partition("-")
-    if term in ("*", "?"):
-        start, end = field.low, field.high
-    elif dash:
-        start, end = _value(field, start_text, text), _value(field, end_text, text)
-        if field is _WEEKDAY and end == 0 < start:
-            end = 7
-        if end < start:
-            raise _error("schedules.cron_range", field, item, text)
-    else:
-        start = _value(field, term, text)
-        end = field.high if slash else start
-    return sum(1 << value for value in range(start, end + 1, step))
-
-
-def _value(field: _Field, text: str, cron: str) -> int:
-    if text in field.names:
-        return field.low + field.names.index(text)
-    number = _number(text)
-    if not field.low <= number <= field.high:
-        raise _error("schedules.cron_value", field, text, cron)
-    return number
-
-
-def _number(text: str) -> int:
-    """Return a number of a few ASCII digits; -1, which no field allows, for anything else."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else -1
-
-
-def _error(key: str, field: _Field, value: str, cron: str, **values: int) -> ScheduleError:
-    names = f" ({field.names[0]}-{field.names[-1]})" if field.names else ""
-    return ScheduleError(
-        key,
-        cron=_shown(cron),
-        field=translate(f"schedules.field_{field.name}"),
-        value=_shown(value),
-        allowed=f"{field.low}-{field.high}{names}",
-        **values,
-    )
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."

@@ -1,11 +1,13 @@
-"""Cron times: which seconds of the calendar a cron expression matches, found over bit masks.
+"""Calendar times: which seconds of the calendar match a set of masks.
 
 Responsible for: the next, the last and the number of matching local times, in a calendar without
 time zones. Local times are whole seconds since 1970-01-01 00:00 on the wall clock. Knows neither
-the text that the masks come from nor what happens when clocks are changed.
+the text that the masks come from nor what happens when clocks are changed. Cron expressions and
+calendar events (`on_calendar`) are both such sets.
 
-Every search is bounded by the months from 1969 to 2201: months are skipped by a table, days and
-times of day by the lowest or highest bit of a mask.
+Every search is bounded by the years from 1969 to 2201: years, months, days and times of day are
+found by the lowest or highest bit of a mask, and a month's days in a table (`cron_days`). The
+longest walk is over the 40 years between two 29ths of February on one weekday.
 """
 
 from __future__ import annotations
@@ -14,9 +16,10 @@ import functools
 from calendar import monthrange
 from datetime import date
 from itertools import accumulate
-from typing import NamedTuple
 
-__all__ = ["CronTimes"]
+from task_scheduler.schedules.cron_days import DayTable, shape_of
+
+__all__ = ["ALL_MONTHS", "ALL_YEARS", "CronTimes"]
 
 DAY_SECONDS = 86_400
 
@@ -26,21 +29,37 @@ _LAST_YEAR = 2201
 """A year beyond the planned range on both sides: local times reach over its ends."""
 _FIRST_DAY = date(_FIRST_YEAR, 1, 1).toordinal() - _EPOCH_DAY
 _LAST_DAY = date(_LAST_YEAR, 12, 31).toordinal() - _EPOCH_DAY
+_MONTHS = (_LAST_YEAR - _FIRST_YEAR + 1) * 12
 
-
-class _Month(NamedTuple):
-    number: int
-    """1 to 12."""
-    first_day: int
-    """Its first day, counted from 1970-01-01."""
-    weekday: int
-    """Of its first day, Sunday 0."""
-    days: int
-    """A mask of the days that it has, bit 1 for the first."""
+ALL_MONTHS = (2 << 12) - 2
+ALL_YEARS = (2 << _LAST_YEAR) - (1 << _FIRST_YEAR)
 
 
 class CronTimes:
-    """The local times that match a set of masks; bit n of a mask stands for the value n."""
+    """The local times that match a set of masks; bit n of a mask stands for the value n.
+
+    The month that was last searched is remembered: the next question is mostly about the same one.
+    """
+
+    __slots__ = (
+        "_counted_days",
+        "_days",
+        "_first_in_day",
+        "_first_in_hour",
+        "_first_second",
+        "_hours",
+        "_last_in_day",
+        "_last_in_hour",
+        "_last_second",
+        "_minutes",
+        "_months",
+        "_per_day",
+        "_per_hour",
+        "_per_minute",
+        "_seconds",
+        "_seen",
+        "_years",
+    )
 
     def __init__(
         self,
@@ -48,17 +67,14 @@ class CronTimes:
         seconds: int,
         minutes: int,
         hours: int,
-        days: int,
-        months: int,
-        weekdays: int,
-        is_either_day: bool,
+        days: DayTable,
+        months: int = ALL_MONTHS,
+        years: int = ALL_YEARS,
     ) -> None:
-        self._seconds, self._minutes, self._hours = seconds, minutes, hours
-        self._months = months
-        self._days_by_weekday = tuple(
-            days | _days_on(weekdays, first) if is_either_day else days & _days_on(weekdays, first)
-            for first in range(7)
-        )
+        self._seconds, self._minutes, self._hours, self._days = seconds, minutes, hours, days
+        # From here on bit 0 is January, and the first year of the table.
+        self._months = (months & ALL_MONTHS) >> 1
+        self._years = (years & ALL_YEARS) >> _FIRST_YEAR
         self._per_minute = seconds.bit_count()
         self._per_hour = self._per_minute * minutes.bit_count()
         self._per_day = self._per_hour * hours.bit_count()
@@ -68,104 +84,150 @@ class CronTimes:
         self._last_second = _highest(seconds)
         self._last_in_hour = _highest(minutes) * 60 + self._last_second
         self._last_in_day = _highest(hours) * 3600 + self._last_in_hour
+        self._seen = (0, 0, 0)
+        self._counted_days: tuple[int, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no day of all the years matches."""
+        return self._month_at_or_after(0) is None
 
     def at_or_after(self, local: int) -> int | None:
         """Return the first matching local time at or after `local`."""
         day, time = divmod(local, DAY_SECONDS)
-        following = self._day_at_or_after(day)
-        if following != day:
-            return None if following is None else following * DAY_SECONDS + self._first_in_day
-        found = self._time_at_or_after(time)
-        if found is not None:
-            return day * DAY_SECONDS + found
-        following = self._day_at_or_after(day + 1)
-        return None if following is None else following * DAY_SECONDS + self._first_in_day
+        first, end, mask = self._seen
+        if not first <= day < end:
+            if day > _LAST_DAY:
+                return None
+            if day < _FIRST_DAY:
+                day, time = _FIRST_DAY, 0
+            first, end, mask = self._see(_month_index(day))
+        rest = mask >> (day - first + 1)
+        if rest & 1:
+            found = self._time_at_or_after(time)
+            if found >= 0:
+                return day * DAY_SECONDS + found
+            rest ^= 1
+        if rest:
+            return (day + (rest & -rest).bit_length() - 1) * DAY_SECONDS + self._first_in_day
+        if end > _LAST_DAY:
+            return None
+        index = self._month_at_or_after(_month_index(end))
+        if index is None:
+            return None
+        first, _, mask = self._see(index)
+        return (first + _lowest(mask) - 1) * DAY_SECONDS + self._first_in_day
 
     def at_or_before(self, local: int) -> int | None:
         """Return the last matching local time at or before `local`."""
         day, time = divmod(local, DAY_SECONDS)
-        previous = self._day_at_or_before(day)
-        if previous != day:
-            return None if previous is None else previous * DAY_SECONDS + self._last_in_day
-        found = self._time_at_or_before(time)
-        if found is not None:
-            return day * DAY_SECONDS + found
-        previous = self._day_at_or_before(day - 1)
-        return None if previous is None else previous * DAY_SECONDS + self._last_in_day
+        first, end, mask = self._seen
+        if not first <= day < end:
+            if day < _FIRST_DAY:
+                return None
+            if day > _LAST_DAY:
+                day, time = _LAST_DAY, DAY_SECONDS - 1
+            first, end, mask = self._see(_month_index(day))
+        number = day - first + 1
+        if mask >> number & 1:
+            found = self._time_at_or_before(time)
+            if found >= 0:
+                return day * DAY_SECONDS + found
+        rest = mask & ((1 << number) - 1)
+        if not rest:
+            index = self._month_at_or_before(_month_index(first) - 1)
+            if index is None:
+                return None
+            first, _, rest = self._see(index)
+        return (first + _highest(rest) - 1) * DAY_SECONDS + self._last_in_day
 
     def count_before(self, local: int) -> int:
         """Return the number of matching local times before `local`, from 1969 on."""
+        if not self._counted_days:
+            # The matching days before each month of the table, and at the end their number.
+            counts = (self._days_in(index).bit_count() for index in range(_MONTHS))
+            self._counted_days = tuple(accumulate(counts, initial=0))
         day, time = divmod(local, DAY_SECONDS)
         if day < _FIRST_DAY:
             return 0
         if day > _LAST_DAY:
-            return self._matching_days[-1] * self._per_day
+            return self._counted_days[-1] * self._per_day
         index = _month_index(day)
-        month = _months()[index]
-        mask = self._days_in(month)
-        number = day - month.first_day + 1
-        days = self._matching_days[index] + (mask & ((1 << number) - 1)).bit_count()
+        mask = self._days_in(index)
+        number = day - _first_days()[index] + 1
+        days = self._counted_days[index] + (mask & ((1 << number) - 1)).bit_count()
         today = self._count_times_before(time) if mask >> number & 1 else 0
         return days * self._per_day + today
 
-    def _days_in(self, month: _Month) -> int:
-        if not self._months >> month.number & 1:
+    def _see(self, index: int) -> tuple[int, int, int]:
+        """Return a month's first day, the first day after it, and the mask of its matching days."""
+        # One assignment of one tuple: another thread sees the old month or the new one.
+        firsts = _first_days()
+        self._seen = seen = (firsts[index], firsts[index + 1], self._days_in(index))
+        return seen
+
+    def _days_in(self, index: int) -> int:
+        year, month = divmod(index, 12)
+        if not (self._months >> month & 1 and self._years >> year & 1):
             return 0
-        return self._days_by_weekday[month.weekday] & month.days
+        return self._days[_shapes()[index]]
 
-    @functools.cached_property
-    def _matching_days(self) -> tuple[int, ...]:
-        """The matching days before each month of the table, and at the end their number."""
-        in_months = (self._days_in(month).bit_count() for month in _months())
-        return tuple(accumulate(in_months, initial=0))
-
-    def _day_at_or_after(self, day: int) -> int | None:
-        if day > _LAST_DAY:
-            return None
-        day = max(day, _FIRST_DAY)
-        months = _months()
-        index = _month_index(day)
-        month = months[index]
-        number = day - month.first_day + 1
-        mask = self._days_in(month) >> number << number
-        while not mask:
-            index += 1
-            if index == len(months):
+    def _month_at_or_after(self, index: int) -> int | None:
+        """Return the first month with a matching day, from a month of the table on."""
+        shapes, days = _shapes(), self._days
+        year, month = divmod(index, 12)
+        while True:
+            rest = self._months >> month if self._years >> year & 1 else 0
+            while rest:
+                month += _lowest(rest)
+                if days[shapes[year * 12 + month]]:
+                    return year * 12 + month
+                month += 1
+                rest = self._months >> month
+            later = self._years >> (year + 1)
+            if not later:
                 return None
-            month = months[index]
-            mask = self._days_in(month)
-        return month.first_day + _lowest(mask) - 1
+            year += 1 + _lowest(later)
+            month = 0
 
-    def _day_at_or_before(self, day: int) -> int | None:
-        if day < _FIRST_DAY:
-            return None
-        day = min(day, _LAST_DAY)
-        months = _months()
-        index = _month_index(day)
-        month = months[index]
-        mask = self._days_in(month) & ((2 << (day - month.first_day + 1)) - 1)
-        while not mask:
-            if index == 0:
+    def _month_at_or_before(self, index: int) -> int | None:
+        """Return the last month with a matching day, down from a month of the table."""
+        shapes, days = _shapes(), self._days
+        year, month = divmod(index, 12)
+        while True:
+            if year < 0:
                 return None
-            index -= 1
-            month = months[index]
-            mask = self._days_in(month)
-        return month.first_day + _highest(mask) - 1
+            rest = self._months & ((2 << month) - 1) if self._years >> year & 1 else 0
+            while rest:
+                month = _highest(rest)
+                if days[shapes[year * 12 + month]]:
+                    return year * 12 + month
+                rest ^= 1 << month
+            year = _highest(self._years & ((1 << year) - 1))
+            month = 11
 
-    def _time_at_or_after(self, time: int) -> int | None:
-        hour, minute, second = time // 3600, time // 60 % 60, time % 60
-        if self._hours >> hour & 1:
-            if self._minutes >> minute & 1 and self._seconds >> second:
-                return time + _lowest(self._seconds >> second)
-            later = self._minutes >> (minute + 1)
-            if later:
-                return hour * 3600 + (minute + 1 + _lowest(later)) * 60 + self._first_second
-        later = self._hours >> (hour + 1)
-        if not later:
-            return None
-        return (hour + 1 + _lowest(later)) * 3600 + self._first_in_hour
+    def _time_at_or_after(self, time: int) -> int:
+        """Return the first matching time of a day, at or after one; -1 where there is none."""
+        minute, second = divmod(time, 60)
+        hour, minute = divmod(minute, 60)
+        hours = self._hours >> hour
+        if hours & 1:
+            minutes = self._minutes >> minute
+            if minutes & 1:
+                seconds = self._seconds >> second
+                if seconds:
+                    return time + (seconds & -seconds).bit_length() - 1
+                minutes ^= 1
+            if minutes:
+                minute += (minutes & -minutes).bit_length() - 1
+                return hour * 3600 + minute * 60 + self._first_second
+            hours ^= 1
+        if not hours:
+            return -1
+        return (hour + (hours & -hours).bit_length() - 1) * 3600 + self._first_in_hour
 
-    def _time_at_or_before(self, time: int) -> int | None:
+    def _time_at_or_before(self, time: int) -> int:
+        """Return the last matching time of a day, at or before one; -1 where there is none."""
         hour, minute, second = time // 3600, time // 60 % 60, time % 60
         if self._hours >> hour & 1:
             earlier = self._seconds & ((2 << second) - 1)
@@ -175,7 +237,7 @@ class CronTimes:
             if earlier:
                 return hour * 3600 + _highest(earlier) * 60 + self._last_second
         earlier = self._hours & ((1 << hour) - 1)
-        return _highest(earlier) * 3600 + self._last_in_hour if earlier else None
+        return _highest(earlier) * 3600 + self._last_in_hour if earlier else -1
 
     def _count_times_before(self, time: int) -> int:
         hour, minute, second = time // 3600, time // 60 % 60, time % 60
@@ -187,26 +249,26 @@ class CronTimes:
         return count
 
 
-def _days_on(weekdays: int, first: int) -> int:
-    """Return the mask of a month's days on these weekdays, its first day on weekday `first`."""
-    return sum(1 << day for day in range(1, 32) if weekdays >> (first + day - 1) % 7 & 1)
-
-
 def _month_index(day: int) -> int:
     found = date.fromordinal(day + _EPOCH_DAY)
     return (found.year - _FIRST_YEAR) * 12 + found.month - 1
 
 
 @functools.cache
-def _months() -> tuple[_Month, ...]:
-    """Return every month that is searched; 3 ms, at the first use of a cron rule."""
-    months = []
-    for year in range(_FIRST_YEAR, _LAST_YEAR + 1):
-        for number in range(1, 13):
-            first, length = monthrange(year, number)
-            first_day = date(year, number, 1).toordinal() - _EPOCH_DAY
-            months.append(_Month(number, first_day, (first + 1) % 7, (2 << length) - 2))
-    return tuple(months)
+def _first_days() -> tuple[int, ...]:
+    """Return the first day of every month of the table, and the day after the last, from 1970."""
+    starts = (date(_FIRST_YEAR + month // 12, month % 12 + 1, 1) for month in range(_MONTHS))
+    return (*(start.toordinal() - _EPOCH_DAY for start in starts), _LAST_DAY + 1)
+
+
+@functools.cache
+def _shapes() -> bytes:
+    """Return the shape of every month of the table; 3 ms, at the first use of a calendar rule."""
+    shapes = []
+    for month in range(_MONTHS):
+        first, length = monthrange(_FIRST_YEAR + month // 12, month % 12 + 1)
+        shapes.append(shape_of((first + 1) % 7, length))
+    return bytes(shapes)
 
 
 def _lowest(mask: int) -> int:

@@ -8,28 +8,41 @@ here.
 The zone of this machine is the one thing outside the arguments that is read here: the ``TZ``
 variable and ``/etc/localtime``. It is no setting of ours but where every program of the machine
 finds its local time, so that `datetime.now()` in a user's code and our rules mean the same.
+
+The rules of a zone change while programs run: an update of tzdata replaces its files. `refresh`
+looks at the files of the zones in use, and a zone whose file was replaced is read anew; whoever
+remembers anything about a zone remembers its `edition` with it.
 """
 
 from __future__ import annotations
 
 import difflib
-import functools
 import os
+import struct
+import zoneinfo
 from datetime import UTC, datetime, timedelta, tzinfo
+from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from task_scheduler.errors import ScheduleError
 from task_scheduler.i18n import translate
 
-__all__ = ["Period", "Zone", "local_zone", "zone_named"]
+__all__ = ["Period", "Zone", "local_zone", "refresh", "zone_named"]
 
 _BLOCK_BITS = 25
 """Periods are looked for in blocks of 2**25 seconds, about 388 days, at their first use."""
 _STEP = 3 * 86_400
 """Offsets are compared every three days: in no zone since 1970 do two changes lie closer than a
 week; a test reads all of them."""
+
+_REFRESH_PERIOD = 60 * 1_000_000
+"""Microseconds: the files are looked at at most once a minute."""
+
+_UNREADABLE = (OSError, ValueError, LookupError, struct.error)
+"""What `zoneinfo` raises for no zone (a KeyError), a folder of zones as "America" (an OSError), a
+path out of them (a ValueError) and a file that is cut short."""
 
 _LOCAL_TIME = Path("/etc/localtime")
 _SHORTEST_HINT = 4
@@ -57,19 +70,28 @@ class Zone:
     """A time zone as a row of periods."""
 
     def __init__(self, tz: tzinfo) -> None:
+        self.edition = 0
+        """Goes up whenever the zone's rules were read anew."""
+        self.follow(tz)
+
+    def follow(self, tz: tzinfo) -> None:
+        """Take over the rules of `tz`, and forget all that was found by others."""
         self.tz = tz
-        self._blocks: dict[int, tuple[Period, ...]] = {}
         is_utc = tz is UTC or getattr(tz, "key", None) in ("UTC", "Etc/UTC")
         self._only = Period(-(1 << 62), 1 << 62, 0, 0) if is_utc else None
+        # A new table and no cleared one: a search in another thread may still fill the old.
+        self._blocks: dict[int, tuple[Period, ...]] = {}
+        self.edition += 1
 
     def period_at(self, second: int) -> Period:
         """Return the period that a second since the Unix epoch lies in."""
         if self._only is not None:
             return self._only
         block = second >> _BLOCK_BITS
-        periods = self._blocks.get(block)
+        blocks = self._blocks
+        periods = blocks.get(block)
         if periods is None:
-            periods = self._blocks[block] = self._periods_of(block)
+            periods = blocks[block] = self._periods_of(block)
         for period in periods:
             if second < period.end:
                 return period
@@ -135,55 +157,141 @@ class _SystemTime(tzinfo):
         return moment.replace(tzinfo=None).astimezone()
 
 
-@functools.lru_cache(maxsize=256)
+_zones: dict[str, Zone] = {}
+"""The zones in use by name; there are no more than names of zones."""
+_local_zones: dict[str | None, Zone] = {}
+"""The zones of this machine in use, by the TZ variable that they were found with."""
+_stamps: dict[tuple[str, str | None], object] = {}
+"""What the file of each zone in use looked like when it was read."""
+_looked_at: int | None = None
+
+
 def zone_named(name: str) -> Zone:
     """Return the zone of a name such as ``Asia/Tokyo``; raises ScheduleError with the likeliest."""
+    known = _zones.get(name)
+    if known is not None:
+        return known
+    stamp = _stamp_of_name(name)
     found = _zone_info(name)
     if found is None:
         shown = name[:_SHOWN_LENGTH]
         raise ScheduleError("schedules.unknown_zone", zone=shown, hint=_hint_for(shown))
-    return Zone(found)
+    _stamps.setdefault(("name", name), stamp)
+    return _zones.setdefault(name, Zone(found))
 
 
 def local_zone() -> Zone:
     """Return the zone of this machine."""
-    return _local_zone(os.environ.get("TZ"))
+    variable = os.environ.get("TZ")
+    known = _local_zones.get(variable)
+    if known is not None:
+        return known
+    _stamps.setdefault(("local", variable), _stamp_of_local(variable))
+    return _local_zones.setdefault(variable, Zone(_local_rules(variable) or _SystemTime()))
 
 
-@functools.lru_cache(maxsize=16)
-def _local_zone(variable: str | None) -> Zone:
-    found = _zone_of_file(_LOCAL_TIME) if variable is None else _zone_of_variable(variable)
-    return Zone(found or _SystemTime())
+def refresh(now: int) -> tuple[str, ...]:
+    """Read the zones anew whose files were replaced; return their names, "" for the machine's own.
+
+    `now` is the moment in microseconds since the Unix epoch. To be called as often as one likes:
+    it looks at the files at most once a minute, and after a step of the clock. A file that is gone
+    or damaged changes nothing: the last good rules stay.
+    """
+    global _looked_at
+    if _looked_at is not None and 0 <= now - _looked_at < _REFRESH_PERIOD:
+        return ()
+    _looked_at = now
+    renewed = []
+    for name, zone in list(_zones.items()):
+        if _has_changed(("name", name), _stamp_of_name(name)):
+            found = _zone_info(name, is_anew=True)
+            if found is not None:
+                zone.follow(found)
+                renewed.append(name)
+    for variable, zone in list(_local_zones.items()):
+        if _has_changed(("local", variable), _stamp_of_local(variable)):
+            rules = _local_rules(variable, is_anew=True)
+            if rules is not None:
+                zone.follow(rules)
+                renewed.append("")
+    return tuple(dict.fromkeys(renewed))
 
 
-def _zone_of_variable(variable: str) -> tzinfo | None:
+def _has_changed(key: tuple[str, str | None], stamp: object) -> bool:
+    """Whether a file is there and is another than the one that was read; remembers it then."""
+    if stamp is None or stamp == _stamps.get(key):
+        return False
+    _stamps[key] = stamp
+    return True
+
+
+def _stamp_of_name(name: str) -> object:
+    """Return what the file of a zone looks like, where `zoneinfo` would read it; None without."""
+    for folder in zoneinfo.TZPATH:
+        stamp = _stamp_of_file(Path(folder, name))
+        if stamp is not None:
+            return stamp
+    try:
+        file = resources.files("tzdata.zoneinfo").joinpath(*name.split("/"))
+    except (ModuleNotFoundError, ValueError):
+        return None
+    return _stamp_of_file(file) if isinstance(file, Path) else None
+
+
+def _stamp_of_local(variable: str | None) -> object:
+    if variable is None:
+        return _stamp_of_file(_LOCAL_TIME)
+    name = variable.removeprefix(":")
+    return _stamp_of_file(Path(name)) if name.startswith("/") else _stamp_of_name(name)
+
+
+def _stamp_of_file(path: Path) -> object:
+    try:
+        # The place that a link leads to counts too: that is how a machine's zone is changed.
+        found = path.resolve(strict=True)
+        status = found.stat()
+    except (OSError, ValueError, RuntimeError):
+        return None
+    return str(found), status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _local_rules(variable: str | None, *, is_anew: bool = False) -> tzinfo | None:
+    if variable is None:
+        return _zone_of_file(_LOCAL_TIME, is_anew=is_anew)
+    return _zone_of_variable(variable, is_anew=is_anew)
+
+
+def _zone_of_variable(variable: str, *, is_anew: bool) -> tzinfo | None:
     """Return the zone that ``TZ`` names; None for rules written out, as ``EST5EDT,M3.2.0,...``."""
     name = variable.removeprefix(":")
     if not name:
         return UTC
     if name.startswith("/"):
-        return _zone_of_file(Path(name))
-    return _zone_info(name)
+        return _zone_of_file(Path(name), is_anew=is_anew)
+    return _zone_info(name, is_anew=is_anew)
 
 
-def _zone_of_file(path: Path) -> tzinfo | None:
+def _zone_of_file(path: Path, *, is_anew: bool) -> tzinfo | None:
     """Return the zone of a file of rules, by name where the place it links to tells it."""
     try:
         _, found, name = str(path.resolve(strict=True)).rpartition("/zoneinfo/")
-        zone = _zone_info(name) if found else None
+        zone = _zone_info(name, is_anew=is_anew) if found else None
         if zone is not None:
             return zone
         with path.open("rb") as file:
             return ZoneInfo.from_file(file)
-    except (OSError, ValueError):
+    except _UNREADABLE:
         return None
 
 
-def _zone_info(name: str) -> ZoneInfo | None:
+def _zone_info(name: str, *, is_anew: bool = False) -> ZoneInfo | None:
     try:
+        if is_anew:
+            # Where the file is sound, a user's own ZoneInfo(name) follows it from now on too.
+            ZoneInfo.no_cache(name)
+            ZoneInfo.clear_cache(only_keys=[name])
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        # A folder of zones, as "America", is an OSError; a path out of them a ValueError.
+    except _UNREADABLE:
         return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 
 import pytest
@@ -51,6 +52,28 @@ def after(text: str, *moment: int) -> str:
         ("@yearly", "2027-01-01 00:00:00"),
         ("@annually", "2027-01-01 00:00:00"),
         ("*/60 * * * *", "2026-01-01 13:00:00"),
+        ("0 0 0 1 1 ? 2030", "2030-01-01 00:00:00"),
+        ("0 0 0 1 1 ? 2026,2028-2200/4", "2028-01-01 00:00:00"),
+        ("0 0 31 12 ? 2199", "2199-12-31 00:00:00"),
+        ("0 0 ? 12 MON 2027", "2027-12-06 00:00:00"),
+        ("0 0 L * *", "2026-01-31 00:00:00"),
+        ("0 0 L 2 *", "2026-02-28 00:00:00"),
+        ("0 0 L-3 * *", "2026-01-28 00:00:00"),
+        ("0 0 L-30 2-12 *", "2026-03-01 00:00:00"),
+        ("0 0 1,L * *", "2026-01-31 00:00:00"),
+        ("0 0 LW * *", "2026-01-30 00:00:00"),
+        ("0 0 15W 2 *", "2026-02-16 00:00:00"),  # the 15th is a Sunday
+        ("0 0 14W 2 *", "2026-02-13 00:00:00"),  # a Saturday
+        ("0 0 1W 2 *", "2026-02-02 00:00:00"),  # a Sunday, and no day before it
+        ("0 0 1W 8 *", "2026-08-03 00:00:00"),  # a Saturday, and no Friday before it
+        ("0 0 31W 2-5 *", "2026-03-31 00:00:00"),  # February has no 31st
+        ("0 0 31W 5-6 *", "2026-05-29 00:00:00"),  # a Sunday, and no Monday after it
+        ("0 0 * * 5#3", "2026-01-16 00:00:00"),
+        ("0 0 * * mon#1", "2026-01-05 00:00:00"),
+        ("0 0 * * 7#5", "2026-03-29 00:00:00"),
+        ("0 0 * * 5L", "2026-01-30 00:00:00"),
+        ("0 0 * * SUNL,MON#2", "2026-01-12 00:00:00"),
+        ("0 0 ? * 0L", "2026-01-25 00:00:00"),
     ],
 )
 def test_an_expression_matches_next(text: str, expected: str) -> None:
@@ -90,7 +113,43 @@ def test_the_search_ends_where_the_calendar_ends() -> None:
 WRONG = {
     "": "0 fields",
     "* * * *": "4 fields",
-    "0 0 0 1 1 * 2030": "7 fields",
+    "0 0 0 1 1 * 2030 1": "8 fields",
+    "0 0 0 1 1 * 1969": "'1969' is no valid year; allowed: 1970-2200",
+    "0 0 0 1 1 * 2201": "'2201' is no valid year",
+    "0 0 0 1 1 * H": "'H' is no valid year",
+    "0 0 0 29 2 * 2027": "no day of the years '2027' fits day of month '29', month '2'",
+    "0 0 L-31 * *": "'L-31' in the field day of month lies before the month",
+    "0 0 L-30 2 *": "'L-30' does not come in month '2'",
+    "0 0 31W 2 *": "'31W' does not come in month '2'",
+    "0 0 32W * *": "'32' is no valid day of month",
+    "0 0 0W * *": "'0' is no valid day of month",
+    "0 0 L5 * *": "'L5' is no valid day of month",
+    "0 0 * * L": "'L' in the field day of week does not say which weekday",
+    "0 0 * * 8L": "'8L' is no valid day of week",
+    "0 0 * * FOOL": "'FOO' is no valid day of week",
+    "0 0 * * 5#6": "'5#6' in the field day of week: after # stands which one",
+    "0 0 * * 5#": "'5#' in the field day of week",
+    "0 0 * * #1": "'' is no valid day of week",
+    "0 0 * * 1-5#1": "'1-5' is no valid day of week",
+    "5L * * * *": "'5L' is no valid minute",
+    "H * * * *": "'H' in the field minute is chosen from the task's id, and there is none here",
+    "~ * * * *": "'~' in the field minute is chosen from the task's id",
+    "H(5) * * * *": "'' is no valid minute",
+    "H(9-3) * * * *": r"'H\(9-3\)' in the field minute goes backwards",
+    "9~3 * * * *": "'9~3' in the field minute goes backwards",
+    "H/0 * * * *": "the step in 'H/0' of the field minute",
+    "H(0-70) * * * *": "'70' is no valid minute",
+    "HH * * * *": "'HH' is no valid minute",
+    "H-5 * * * *": "'H' is no valid minute",
+    "@every": "'' is no length of time",
+    "@every 5": "'5' is no length of time",
+    "@every 5x": "'5x' is no length of time",
+    "@every 0s": "'0s' is no length of time",
+    "@every -5m": "'-5m' is no length of time",
+    "@every 99999999999d": "is no length of time",
+    "@rebot": "Did you mean '@reboot'",
+    "0 0 * * ſun": "'ſun' is no valid day of week",
+    "*," * 1500: "has 3000 characters, at most 2000",
     "60 * * * *": "'60' is no valid minute; allowed: 0-59",
     "* 24 * * *": "'24' is no valid hour; allowed: 0-23",
     "* * 0 * *": "'0' is no valid day of month; allowed: 1-31",
@@ -122,10 +181,9 @@ WRONG = {
     "0 0 31 4,6,9,11 *": "allowed: 1-30",
     "0 0 31 2 */2": "'31' does not come",
     "@hourli": "Did you mean '@hourly'",
-    "@reboot": "'@reboot' is no known alias",
     "@": "no known alias",
-    f"{'9' * 5000} * * * *": r"is no valid minute",
-    f"*/{'9' * 5000} * * * *": r"1 to 60",
+    f"{'9' * 1900} * * * *": r"is no valid minute",
+    f"*/{'9' * 1900} * * * *": r"1 to 60",
 }
 
 
@@ -137,12 +195,126 @@ def test_a_wrong_expression_names_field_value_and_range(text: str) -> None:
     assert len(str(caught.value)) < 400
 
 
+@pytest.mark.parametrize("text", ["0 0 0 29 2 MON 2023-2027", "0 0 0 1 1 5#2 2030-2200"])
+def test_dates_that_no_year_has_are_refused_where_both_days_must_match(text: str) -> None:
+    with pytest.raises(ScheduleError, match="would never run"):
+        parse_cron(text, day_and=True)
+
+
+def test_both_days_must_match_where_that_is_asked_for() -> None:
+    # Friday the 13th.
+    times = parse_cron("0 0 13 * FRI", day_and=True).times
+    found = times.at_or_after(local(datetime(2026, 1, 1)))
+
+    assert found == local(datetime(2026, 2, 13))
+
+
+def test_an_interval_and_a_start_name_no_times() -> None:
+    every, reboot = parse_cron("@every 1h 30m"), parse_cron("@REBOOT")
+
+    assert every.every == 5400 * 10**6
+    assert not every.is_reboot
+    assert reboot.is_reboot
+    assert reboot.every is None
+    for expression in (every, reboot):
+        with pytest.raises(ScheduleError, match="names no times of the calendar"):
+            _ = expression.times
+
+
+SPREAD = ["H H * * *", "H(0-29) ~ * * *", "H/15 * * * *", "10~40/7 1~5 H H H", "~ * ~ * ~"]
+
+
+@pytest.mark.parametrize("text", SPREAD)
+def test_spread_values_stay_the_same_for_a_task_and_differ_between_tasks(text: str) -> None:
+    expressions = [parse_cron(text, f"task-{number}") for number in range(50)]
+    found = {expression.times.at_or_after(0) for expression in expressions}
+
+    assert all(expression.needs_seed for expression in expressions)
+    assert len(found) > 5
+    assert parse_cron(text, "task-7").times.at_or_after(0) == expressions[7].times.at_or_after(0)
+
+
+def test_spread_values_are_part_of_the_promise() -> None:
+    # They must never change: a task would move to another time with an upgrade.
+    assert [after_with_seed(text, "pump") for text in SPREAD] == GOLDEN
+
+
+def after_with_seed(text: str, seed: str) -> str:
+    found = parse_cron(text, seed).times.at_or_after(local(datetime(2026, 1, 1)))
+    assert found is not None
+    return str(EPOCH + timedelta(seconds=found))
+
+
+GOLDEN = [
+    "2026-01-01 11:52:00",
+    "2026-01-01 11:22:00",
+    "2026-01-01 00:07:00",
+    "2026-05-02 05:10:00",
+    "2026-01-06 00:52:00",
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("H * * * *", 0, 59),
+        ("H(0-29) * * * *", 0, 29),
+        ("50~ * * * *", 50, 59),
+        ("~9 * * * *", 0, 9),
+    ],
+)
+def test_spread_values_fill_their_range_and_never_leave_it(text: str, low: int, high: int) -> None:
+    minutes = {parse_cron(text, str(seed)).times.at_or_after(0) for seed in range(600)}
+
+    assert minutes == {minute * 60 for minute in range(low, high + 1)}
+
+
+def test_a_spread_step_starts_within_its_first_step_and_goes_to_the_end() -> None:
+    for seed in range(50):
+        times = parse_cron("H/15 * * * *", str(seed)).times
+        first = times.at_or_after(0)
+        assert first is not None
+        assert first < 15 * 60
+        assert times.count_before(3600) - times.count_before(0) == 4
+
+
+def test_a_bare_h_chooses_a_day_that_every_month_has() -> None:
+    for seed in range(200):
+        times = parse_cron("0 0 H 2 *", str(seed)).times
+        assert (
+            times.count_before(local(datetime(2027, 1, 1)))
+            - times.count_before(local(datetime(2026, 1, 1)))
+            == 1
+        )
+
+
+def test_a_step_of_h_is_a_wildcard_and_a_value_of_h_is_none() -> None:
+    assert not parse_cron("H/15 3 * * *", "pump").is_fixed
+    assert parse_cron("H 3 * * *", "pump").is_fixed
+    assert parse_cron("H(0-29)/10 3 * * *", "pump").is_fixed
+
+
+def test_an_expression_without_h_is_the_same_for_every_task() -> None:
+    assert parse_cron("0 3 * * MON", "a") is parse_cron("0 3 * * MON", "b")
+    assert not parse_cron("0 3 * * THU", "a").needs_seed
+
+
 def test_an_impossible_day_is_fine_where_the_weekday_is_another_way() -> None:
     assert after("0 0 31 2 MON", 2026, 1, 1) == "2026-02-02 00:00:00"
 
 
 @settings(max_examples=300, deadline=None)
-@given(text=st.text(alphabet="0123456789*/-,? @LWMONa#\t", max_size=30))
+@given(
+    text=st.text(alphabet="0123456789*/-,? @LWMONa#\tH()~", max_size=30)
+    | st.lists(
+        st.sampled_from(
+            ["*", "?", "L", "LW", "15W", "5#3", "MONL", "H", "~", "H/7", "1-5", "2", "29"]
+        ),
+        min_size=5,
+        max_size=7,
+    ).map(" ".join)
+    | st.text(max_size=40)
+)
 def test_text_of_any_kind_is_read_or_refused(text: str) -> None:
     read = read_or_refused(text)
 
@@ -152,9 +324,31 @@ def test_text_of_any_kind_is_read_or_refused(text: str) -> None:
 def read_or_refused(text: str) -> CronTimes | str:
     """Return the times of an expression, or the key of the sentence that refuses it."""
     try:
-        return parse_cron(text).times
+        return parse_cron(text, "pump").times
     except ScheduleError as error:
         return error.key
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1," * 999 + "1 * * * *",
+        "H(" * 900 + " * * * *",
+        "~" * 1900 + " * * * *",
+        "/" * 1900 + " * * * *",
+        "#" * 1900,
+        "@every " + "1h" * 900,
+        "@every " + "1" * 1900,
+        "-" * 10**6,
+        "H/" * 500_000,
+    ],
+    ids=lambda text: text[:10],
+)
+def test_a_long_text_takes_no_time(text: str) -> None:
+    begin = time.process_time()
+    read_or_refused(text)
+
+    assert time.process_time() - begin < 0.05
 
 
 @st.composite

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import time
+import zoneinfo
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import resources
@@ -16,6 +17,8 @@ import pytest
 
 from task_scheduler.errors import ScheduleError
 from task_scheduler.schedules import zones
+from task_scheduler.schedules.cron_expression import parse_cron
+from task_scheduler.schedules.cron_occurrences import CronOccurrences
 from task_scheduler.schedules.instants import datetime_at, instant_of
 from task_scheduler.schedules.zones import Zone, local_zone, zone_named
 
@@ -168,11 +171,11 @@ def test_without_tz_the_zone_is_that_of_the_link_of_the_machine(
     link = tmp_path / "localtime"
     link.symlink_to(target)
     monkeypatch.setattr(zones, "_LOCAL_TIME", link)
-    zones._local_zone.cache_clear()
+    zones._local_zones.clear()
     set_tz(None)
 
     found = local_zone()
-    zones._local_zone.cache_clear()
+    zones._local_zones.clear()
 
     assert found.tz == ZoneInfo("Asia/Tokyo")
 
@@ -194,6 +197,126 @@ def test_rules_written_out_in_tz_are_followed_through_gap_and_fold(set_tz) -> No
             assert local.fold == expected.fold
             assert instant_of(local, UTC) == moment * 10**6
         second = one.end
+
+
+@pytest.fixture
+def zone_files(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder of zones that the whole process reads, and forget all zones afterwards."""
+
+    def forget() -> None:
+        zones._zones.clear()
+        zones._local_zones.clear()
+        zones._stamps.clear()
+        zones._looked_at = None
+        ZoneInfo.clear_cache()
+
+    forget()
+    zoneinfo.reset_tzpath([tmp_path])
+    yield tmp_path
+    zoneinfo.reset_tzpath()
+    forget()
+
+
+def install(folder: Path, name: str, rules: str) -> None:
+    """Put the rules of one zone under the name of another, as a package manager does it."""
+    target = folder / name
+    target.parent.mkdir(exist_ok=True)
+    fresh = target.with_suffix(".new")
+    fresh.write_bytes(rules_of(rules))
+    fresh.replace(target)
+
+
+MINUTE = 60 * 10**6
+
+
+def test_an_update_of_tzdata_is_noticed_while_rules_are_in_use(zone_files: Path) -> None:
+    # Given a nightly rule in a zone that has been asked
+    install(zone_files, "Asia/Tokyo", "Asia/Tokyo")
+    zone = zone_named("Asia/Tokyo")
+    rule = CronOccurrences(
+        parse_cron("0 3 * * *").times, zone, is_run_after_gap=True, is_twice_in_fold=False
+    )
+    assert rule.next_after(0, 0) == 18 * 60 * MINUTE
+    assert zones.refresh(0) == ()
+
+    # When an update changes its rules
+    install(zone_files, "Asia/Tokyo", "Asia/Shanghai")
+
+    # Then they are known a minute later, at the same zone
+    assert zones.refresh(MINUTE - 1) == ()
+    assert rule.next_after(0, 0) == 18 * 60 * MINUTE
+    assert zones.refresh(MINUTE) == ("Asia/Tokyo",)
+    assert rule.next_after(0, 0) == 19 * 60 * MINUTE
+    assert zone_named("Asia/Tokyo") is zone
+    assert zones.refresh(10 * MINUTE) == ()
+
+
+@pytest.mark.parametrize("damage", ["gone", "empty", "cut"])
+def test_a_damaged_file_of_a_zone_leaves_the_last_good_rules(zone_files: Path, damage: str) -> None:
+    install(zone_files, "Asia/Nowhere", "Asia/Tokyo")
+    zone = zone_named("Asia/Nowhere")
+    zones.refresh(0)
+
+    file = zone_files / "Asia" / "Nowhere"
+    if damage == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(b"" if damage == "empty" else rules_of("Asia/Tokyo")[:60])
+
+    assert zones.refresh(MINUTE) == ()
+    assert zone.period_at(1_700_000_000).offset == 9 * 3600
+    # And when it is mended, it is read.
+    install(zone_files, "Asia/Nowhere", "Asia/Shanghai")
+    assert zones.refresh(2 * MINUTE) == ("Asia/Nowhere",)
+    assert zone.period_at(1_700_000_000).offset == 8 * 3600
+
+
+def test_a_file_cut_short_anywhere_is_no_zone(zone_files: Path) -> None:
+    whole = rules_of("Africa/Casablanca")
+    install(zone_files, "Asia/Tokyo", "Asia/Tokyo")
+    zone = zone_named("Asia/Tokyo")
+    for length in range(0, len(whole) - 30, 13):
+        (zone_files / "Asia" / "Tokyo").write_bytes(whole[:length])
+        assert zones.refresh(length * MINUTE) == (), length
+    assert zone.period_at(1_700_000_000).offset == 9 * 3600
+
+
+def test_a_step_of_the_clock_does_not_delay_the_look_at_the_files(zone_files: Path) -> None:
+    install(zone_files, "Asia/Tokyo", "Asia/Tokyo")
+    zone_named("Asia/Tokyo")
+    zones.refresh(10**15)
+    install(zone_files, "Asia/Tokyo", "Asia/Shanghai")
+
+    assert zones.refresh(0) == ("Asia/Tokyo",)
+
+
+def test_another_zone_of_the_machine_is_noticed(
+    zone_files: Path, set_tz, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(zone_files, "Asia/Tokyo", "Asia/Tokyo")
+    install(zone_files, "Asia/Shanghai", "Asia/Shanghai")
+    link = zone_files / "localtime"
+    link.symlink_to(zone_files / "Asia" / "Tokyo")
+    monkeypatch.setattr(zones, "_LOCAL_TIME", link)
+    set_tz(None)
+    zone = local_zone()
+    zones.refresh(0)
+
+    link.unlink()
+    link.symlink_to(zone_files / "Asia" / "Shanghai")
+
+    assert zones.refresh(MINUTE) == ("",)
+    assert local_zone() is zone
+    assert zone.period_at(1_700_000_000).offset == 8 * 3600
+
+
+def test_a_look_at_every_zone_is_quick() -> None:
+    for name in sorted(available_timezones())[:100]:
+        zone_named(name)
+    begin = time.process_time()
+    zones.refresh(10**16)
+
+    assert time.process_time() - begin < 0.1
 
 
 def test_a_naive_time_in_a_gap_keeps_its_distance_to_now() -> None:
