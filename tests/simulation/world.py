@@ -81,6 +81,9 @@ class World:
         while self.clock.boot < end:
             until = min(end, self.clock.boot + self._pause_between())
             self._run_until(until)
+            if self._is_up and self._wake is not None and self.random.random() < 0.4:
+                # Things are most delicate while claims stand in the gate ahead of their moment.
+                self._run_until(max(self.clock.boot, min(end, self._wake - self.clock.offset + 1)))
             self._something_happens()
         self.is_calm = True
         self._come_to_rest()
@@ -302,6 +305,10 @@ class World:
             reject=lambda error: answers.append((False, error)),
         )
         before = self.oracle.snapshot()
+        if not self.is_calm and self.random.random() < 0.15:
+            error = self.random.choice([StoreUnavailableError, StoreUnavailableError, ProcessDies])
+            where = self.random.choice(["step", "before", "after", "after"])
+            self.store.fault = (where, self.random.randint(1, 12), error)
         self.engine.inbox.put(command)
         alive = self._tick()
         is_committed = self.store.was_committed
@@ -367,7 +374,7 @@ class World:
     def _edit(self) -> None:
         if not self.entries:
             return
-        task_id = self.random.choice(sorted(self.entries))
+        task_id = self._some_task()
         old = self.entries[task_id]
         rule, entry = self._new_entry(task_id, old.executor, old)
         if self.random.random() < 0.5:
@@ -384,17 +391,26 @@ class World:
             )
         self._put(task_id, rule, entry)
 
+    def _some_task(self) -> str:
+        """Return the id of an entry, rather of one that is about to start."""
+        starting = sorted(
+            {claim.task_id for claim, _ in self.hands.gate.values()} & {*self.entries}
+        )
+        if starting and self.random.random() < 0.7:
+            return self.random.choice(starting)
+        return self.random.choice(sorted(self.entries))
+
     def _pause(self) -> None:
         if self.entries:
-            self._command(PauseEntry, task_id=self.random.choice(sorted(self.entries)))
+            self._command(PauseEntry, task_id=self._some_task())
 
     def _resume(self) -> None:
         if self.entries:
-            self._command(ResumeEntry, task_id=self.random.choice(sorted(self.entries)))
+            self._command(ResumeEntry, task_id=self._some_task())
 
     def _remove(self) -> None:
         if self.entries:
-            task_id = self.random.choice(sorted(self.entries))
+            task_id = self._some_task()
             self._command(RemoveEntries, task_ids=[task_id])
             if self.oracle.revision_of(task_id) is None:
                 del self.entries[task_id]
@@ -402,7 +418,7 @@ class World:
 
     def _run(self) -> None:
         if self.entries:
-            task_id = self.random.choice(sorted(self.entries))
+            task_id = self._some_task()
             self._command(RequestRun, task_id=task_id, request_id=str(self._made + self.ticks))
 
     def _cancel(self) -> None:
