@@ -4,8 +4,9 @@ Responsible for: their names, their format, and what they prove.
 
 - ``lock``: held (`flock`) by the supervisor for its whole life; an attempt is alive exactly while
   it is held. It tells who holds it and what session the task has.
-- ``permit``: created once, by whoever decides about the start: the supervisor that starts the task,
-  or recovery as a tombstone. Only the holder of the lock creates it.
+- ``permit``: created once, by whoever decides about the start: a file by the supervisor that starts
+  the task, a symbolic link to nowhere as a tombstone by recovery. Only the holder of the lock
+  creates it.
 - ``output``: what the task wrote. It stays when the rest is forgotten, and still forbids a
   start.
 - ``cancel``: why the attempt shall end. ``exit.json``: how it ended.
@@ -39,6 +40,7 @@ FORMAT = 1
 CREATE = os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
 _MAX_RECORD_BYTES = 65_536
 _MAX_REASON_BYTES = 4_096
+_TOMBSTONE = b"buried"
 _OUTCOMES = frozenset({"succeeded", "failed", "timed_out", "cancelled"})
 
 
@@ -169,7 +171,13 @@ def examine(folder: bytes, *, bury: bool = False) -> tuple[str, dict[str, object
         record = read_exit_record(folder)
         if record is not None:
             return State.ENDED, record
-        is_started = not create_permit(folder) if bury else has_permit(folder)
+        is_started = has_permit(folder)
+        if bury and not is_started:
+            # A link tells what it is from its first moment on: whoever buries may be killed before
+            # anybody has recorded it, and the next one must not take the tombstone for a start.
+            os.symlink(_TOMBSTONE, path_in(folder, "permit"))
+        elif bury:
+            is_started = not os.path.islink(path_in(folder, "permit"))
         return (State.DEAD if is_started else State.UNSTARTED), None
     finally:
         unlock(lock)

@@ -53,11 +53,21 @@ def test_every_combination_of_files_has_one_meaning(
 def test_burying_decides_once_and_for_all(tmp_path: Path) -> None:
     folder = os.fsencode(tmp_path)
 
-    first, _ = attempt_folder.examine(folder, bury=True)
-    second, _ = attempt_folder.examine(folder, bury=True)
+    state, _ = attempt_folder.examine(folder, bury=True)
 
-    assert (first, second) == (State.UNSTARTED, State.DEAD)
+    assert state == State.UNSTARTED
+    assert attempt_folder.has_permit(folder) is True
     assert attempt_folder.create_permit(folder) is False
+
+
+def test_a_tombstone_is_no_start_for_the_next_recovery(tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path)
+    attempt_folder.examine(folder, bury=True)
+
+    # Whoever set it was killed before it could record anything.
+    state, _ = attempt_folder.examine(folder, bury=True)
+
+    assert state == State.UNSTARTED
 
 
 def test_burying_takes_nothing_from_a_living_attempt(tmp_path: Path) -> None:
