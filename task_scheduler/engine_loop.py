@@ -109,8 +109,11 @@ class EngineLoop:
         self._failures += 1
         backoff = min(_FIRST_BACKOFF << min(self._failures, 16), _LONGEST_BACKOFF)
         is_ours = isinstance(error, TaskSchedulerError)
-        self.store_error = str(error) if is_ours else f"{type(error).__name__}: {error}"
-        self._emit(StoreFailed(self.store_error, backoff))
+        text = str(error) if is_ours else f"{type(error).__name__}: {error}"
+        if text != self.store_error:
+            # Told once: the tries that follow come every few seconds.
+            self.store_error = text
+            self._emit(StoreFailed(text, backoff))
         self._urgent.wait(backoff / SECOND)
 
     def recover(self) -> None:

@@ -14,15 +14,14 @@ Three ways to the ledger:
 
 from __future__ import annotations
 
-import atexit
 import os
 import threading
-import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
+from task_scheduler import forks
 from task_scheduler.bindings import Bindings
 from task_scheduler.clock_watch import ClockWatch
 from task_scheduler.control import ControlServer, HolderGoneError, ask, command_of, request_of
@@ -43,7 +42,6 @@ from task_scheduler.errors import (
     SchedulerStoppedError,
     StandbyRefusedError,
     StoreUnavailableError,
-    TaskSchedulerError,
 )
 from task_scheduler.holding import Holding, HoldingOptions
 from task_scheduler.i18n import translate
@@ -56,8 +54,6 @@ __all__ = ["Runtime"]
 
 _STANDBY_SECONDS = 0.1
 """Between two tries of a standby to get the lock."""
-_leaked: list[Any] = []
-"""What a forked child inherited and must neither use nor close: it is the parent's."""
 
 
 class Runtime:
@@ -75,7 +71,7 @@ class Runtime:
         self._on_request: dict[str, Callable[[], Any]] = {}
         self.memory_store = SqliteStore(MEMORY) if options.is_memory else None
         self._reset()
-        _runtimes.add(self)
+        forks.watch(self)
 
     def _reset(self) -> None:
         """Be a runtime that holds nothing, in this process."""
@@ -214,6 +210,18 @@ class Runtime:
         """Let go at once: functions end with the program, programs go on under supervision."""
         self._loop.is_leaving = True
         self.stop(0.0)
+
+    def before_fork(self) -> None:
+        """Let a ledger go that is held to write alone: the child must not inherit it open."""
+        is_elsewhere = threading.current_thread() is not self._thread
+        if self.state == "passive" and is_elsewhere and not self._wants_running:
+            self.stop(0.0)
+
+    def after_fork_in_child(self) -> tuple[Any, ...]:
+        """Hold nothing, for no thread lives here; return what is the parent's."""
+        inherited = (self._holding, self._server)
+        self._reset()
+        return inherited
 
     # -- the thread -----------------------------------------------------------------------------
 
@@ -472,26 +480,3 @@ class Runtime:
             patience.wait()
             if self._hold():
                 return False
-
-
-_runtimes: weakref.WeakSet[Runtime] = weakref.WeakSet()
-
-
-def _reset_in_child() -> None:
-    """In a forked child nothing is held and no thread lives; the parent's things are left alone."""
-    for runtime in list(_runtimes):
-        _leaked.append((runtime.holding, runtime._server))  # noqa: SLF001  our own
-        runtime._reset()  # noqa: SLF001
-
-
-def _stop_at_exit() -> None:
-    """Hand unstarted claims back and close the ledger, where a program ends without stop()."""
-    for runtime in list(_runtimes):
-        try:
-            runtime.leave()
-        except TaskSchedulerError:
-            continue
-
-
-os.register_at_fork(after_in_child=_reset_in_child)
-atexit.register(_stop_at_exit)

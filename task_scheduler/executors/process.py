@@ -128,7 +128,7 @@ class ProcessExecutor:
             self._flights[name] = flight
         try:
             self.start()
-            (self._runs / name).mkdir(mode=0o700, exist_ok=True)
+            (self._runs / name).mkdir(mode=0o700, parents=True, exist_ok=True)
             flight.order = order_of(
                 spec,
                 folder=self._folder(name),

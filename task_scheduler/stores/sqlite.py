@@ -14,6 +14,7 @@ import json
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -64,6 +65,8 @@ class SqliteStore:
             _check_place(Path(path))
         with _translated(self.path):
             self._connection = self._open()
+        self._finalizer = _close_with(self, self._connection)
+        self._file = _identity(self.path)
         try:
             with _translated(self.path):
                 self._migrate()
@@ -119,6 +122,14 @@ class SqliteStore:
             if verdict != "ok":
                 raise StoreDamagedError("errors.store_damaged", path=self.path, reason=verdict)
 
+    def _check_file(self) -> None:
+        """Make sure that what is written will be found: the file may have gone from its place.
+
+        Raises StoreUnavailableError until it is back.
+        """
+        if _identity(self.path) != self._file:
+            raise StoreUnavailableError("errors.store_vanished", path=self.path)
+
     def _migrate(self) -> None:
         """Bring the schema up to this release, each step in a transaction of its own."""
         connection = self._connection
@@ -133,6 +144,8 @@ class SqliteStore:
         """Begin at once as the writer; commit with a sync at the end, or roll back."""
         self._check_process()
         with self._guard, _translated(self.path):
+            if not self.is_memory:
+                self._check_file()
             connection = self._connection
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -185,6 +198,7 @@ class SqliteStore:
                 # One file is left where nobody reads: that can be copied, and opens at once.
                 with suppress(sqlite3.Error):
                     self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._finalizer.detach()
             self._connection.close()
 
     def _check_process(self) -> None:
@@ -202,6 +216,7 @@ class SqliteReader:
         self._connection: sqlite3.Connection | None = None
         self._opened: tuple[int, ...] = ()
         """The process that opened it and the file that it is open on."""
+        _readers.add(self)
 
     def fetch(self, name: str, /, **parameters: Any) -> Any:
         """Return the single value of a named query, decoded where it is JSON.
@@ -225,16 +240,16 @@ class SqliteReader:
     def _disconnect(self) -> None:
         # Before a fork it was opened by the parent: it is left alone.
         if self._connection is not None and self._opened[0] == os.getpid():
+            self._finalizer.detach()
             self._connection.close()
         self._connection = None
 
     def _connected(self) -> sqlite3.Connection | None:
         """Return a connection to the file that lies there now; None where there is no ledger."""
-        try:
-            found = Path(self.path).stat()
-        except FileNotFoundError:
+        file = _identity(self.path)
+        if file is None:
             return None
-        here = (os.getpid(), found.st_dev, found.st_ino)
+        here = (os.getpid(), *file)
         if self._connection is not None and self._opened == here:
             return self._connection
         self._disconnect()
@@ -245,7 +260,39 @@ class SqliteReader:
             connection.close()
             return None
         self._connection, self._opened = connection, here
+        self._finalizer = _close_with(self, connection)
         return connection
+
+
+def _close_with(owner: object, connection: sqlite3.Connection) -> weakref.finalize[..., object]:
+    """Close a connection whose owner is dropped without close(); never one of a parent process."""
+    process = os.getpid()
+
+    def close() -> None:
+        if process == os.getpid():
+            connection.close()
+
+    finalizer = weakref.finalize(owner, close)
+    finalizer.atexit = False
+    return finalizer
+
+
+_readers: weakref.WeakSet[SqliteReader] = weakref.WeakSet()
+
+
+def _close_readers() -> None:
+    """Before a fork: the child of an open connection would count locks that it does not have."""
+    for reader in list(_readers):
+        reader.close()
+
+
+def _renew_readers() -> None:
+    """In a forked child: a thread that reads in the parent is not here to give the guard back."""
+    for reader in list(_readers):
+        reader._guard = threading.Lock()  # noqa: SLF001  our own
+
+
+os.register_at_fork(before=_close_readers, after_in_child=_renew_readers)
 
 
 def read_only(path: str) -> sqlite3.Connection:
@@ -257,6 +304,15 @@ def read_only(path: str) -> sqlite3.Connection:
     connection.execute("PRAGMA wal_autocheckpoint=0").fetchall()
     connection.execute("PRAGMA query_only=1")
     return connection
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Return which file lies at a path; None for none."""
+    try:
+        found = Path(path).stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _encoded(parameters: dict[str, Any]) -> dict[str, Any]:

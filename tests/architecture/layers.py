@@ -14,7 +14,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "api", "web", "presets", "__main__"),
     ("",),  # the package's own __init__: the public names
     ("scheduler",),  # the facade, the only wiring
-    ("runtime", "engine_loop", "holding", "control", "offers"),
+    ("runtime", "engine_loop", "holding", "control", "offers", "forks"),
     ("dispatcher", "bindings", "config", "foreground"),
     ("ledger_view", "retention", "state_files"),
     ("tasks", "stores", "executors", "observe", "supervision"),

@@ -6,6 +6,7 @@ own, and waiting for an effect with a deadline.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -84,6 +85,8 @@ class Program:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # Its own group, so that what it forks can be ended with it.
+            start_new_session=True,
         )
         self.lines: list[str] = []
         self.errors: list[str] = []
@@ -119,8 +122,7 @@ class Program:
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self._join()
+            self.close()
             pytest.fail(f"{self.path} did not end within {seconds:g} s:\n{self.output}")
         self._join()
         assert code is None or self.process.returncode == code, self.output
@@ -134,8 +136,8 @@ class Program:
         self.process.send_signal(number)
 
     def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
         self.process.wait()
         self._join()
 
