@@ -175,14 +175,16 @@ def test_sys_exit_with_words_fails_with_the_words() -> None:
 
 
 def test_an_exception_that_cannot_be_shown_is_named() -> None:
-    class Mute(Exception):
+    class MuteError(Exception):
         def __str__(self) -> str:
             raise RuntimeError("not even that")
 
-    is_ok, error = attempt(raising(Mute()))
+    is_ok, error = attempt(raising(MuteError()))
 
     assert not is_ok
-    assert "Mute: <a Mute that cannot be shown: its text raised RuntimeError>" in (error or "")
+    assert "MuteError: <a MuteError that cannot be shown: its text raised RuntimeError>" in (
+        error or ""
+    )
 
 
 def test_a_result_that_cannot_be_shown_is_named() -> None:

@@ -66,9 +66,9 @@ def test_the_readme_s_custom_task_with_a_parameter_works_as_printed() -> None:
             try:
                 # 执行具体任务
                 result = self.do_something()
-                return result
+                return result  # noqa: RET504  as printed
             except Exception as e:
-                logging.error(f"任务执行失败: {e}")
+                logging.error(f"任务执行失败: {e}")  # noqa: TRY400, LOG015  as printed
                 self.last_error = str(e)
                 return False
 
