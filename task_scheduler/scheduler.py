@@ -177,8 +177,9 @@ class TaskScheduler:
     def run_task(self, task_id: str, *, request_id: str | None = None) -> int:
         """Run a task now, beside its schedule; return the run's id at once.
 
-        The same `request_id` is the same run, however often it is asked for. Where no scheduler
-        runs, the run waits in the ledger until one starts.
+        The same `request_id` is the same run, however often it is asked for. The task's overlap
+        policy holds for it: with ``skip`` it is skipped while another run lives, and says so.
+        Where no scheduler runs, the run waits in the ledger until one starts.
         """
         command = RequestRun(task_id=task_id, request_id=request_id or uuid.uuid4().hex)
         run_id: int = self._runtime.execute(command)

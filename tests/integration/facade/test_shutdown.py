@@ -270,7 +270,8 @@ def test_a_program_that_ends_without_stop_ends_at_once_and_loses_nothing(bench: 
         until(lambda: scheduler.get_task_status("f")["run_count"] > 2)
         run_id = scheduler.run_task("c")
         until(lambda: scheduler.get_task_status("c")["running_count"])
-        late = scheduler.run_task("f")
+        scheduler.add_task(CommandTask("late", command=["true"]))
+        late = scheduler.run_task("late")
         print("RUN", run_id, late, flush=True)
         """
     )
