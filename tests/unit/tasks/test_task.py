@@ -68,7 +68,7 @@ def test_the_readme_s_custom_task_with_a_parameter_works_as_printed() -> None:
                 result = self.do_something()
                 return result  # noqa: RET504  as printed
             except Exception as e:
-                logging.error(f"任务执行失败: {e}")  # noqa: TRY400, LOG015  as printed
+                logging.error(f"任务执行失败: {e}")  # noqa: G004, LOG015, TRY400  as printed
                 self.last_error = str(e)
                 return False
 
