@@ -363,3 +363,33 @@ def test_the_runs_folder_may_vanish_and_the_next_script_runs(bench: Bench) -> No
 
     run = settled(scheduler, scheduler.run_task("c"))
     assert run["state"] == "succeeded", run
+
+
+def test_a_scheduler_whose_ledger_is_gone_for_good_still_stops(bench: Bench) -> None:
+    scheduler = bench.running()
+    scheduler.add_task(FunctionTask("t", func=nothing), every=0.1)
+    scheduler.add_task(CommandTask("c", command=["sleep", "1"]))
+    ran(scheduler, "t")
+    scheduler.run_task("c")
+
+    shutil.rmtree(bench.state)
+
+    eventually("the status shows it", lambda: store_error(scheduler))
+    begun = time.monotonic()
+    scheduler.stop(0.5)
+    assert time.monotonic() - begun < 8
+    assert scheduler.get_task_status()["scheduler"]["state"] == "stopped"
+
+
+def test_a_replaced_ledger_is_not_written_into(bench: Bench) -> None:
+    scheduler = bench.running()
+    scheduler.add_task(FunctionTask("t", func=nothing), every=0.1)
+    ran(scheduler, "t")
+    for path in bench.state.glob("scheduler.db*"):
+        path.rename(path.with_name("old-" + path.name))
+    bench.database.write_bytes(b"somebody's backup")
+
+    error = eventually("the status of the store says so", lambda: scheduler._runtime.store_error)
+
+    assert "replaced" in error
+    assert bench.database.read_bytes() == b"somebody's backup"
