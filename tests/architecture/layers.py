@@ -13,7 +13,7 @@ from tests.architecture.source_tree import PACKAGE, ImportedName, is_under
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "api", "web", "presets", "__main__"),
     ("",),  # the package's own __init__: the public names
-    ("scheduler",),  # the facade, the only wiring
+    ("scheduler", "testing"),  # the facade, the only wiring; the same parts in virtual time
     ("runtime", "engine_loop", "holding", "control", "offers", "forks"),
     ("dispatcher", "bindings", "config", "foreground"),
     ("ledger_view", "retention", "state_files"),
