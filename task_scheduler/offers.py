@@ -1,23 +1,27 @@
 """Offers: whether the holder of a ledger has the code that another process brings.
 
 Responsible for: what is offered of an entry, which of it is missing here, and how long a process
-tries again while holders come and go.
+tries again, or lets others go first, while holders come and go.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from task_scheduler.bindings import Bindings
+from task_scheduler.control import HolderGoneError, ask
 from task_scheduler.core.model import SECOND, Entry
 from task_scheduler.core.ports import Clock
 from task_scheduler.errors import StoreUnavailableError
 
-__all__ = ["Patience", "missing_code", "offer_of"]
+__all__ = ["Patience", "missing_code", "offer_of", "wait_for_heir"]
 
-_SECONDS = 10
+_SECONDS = 10.0
+_HEIR_SECONDS = 0.3
+"""A standby tries three times in it."""
 _PAUSE_SECONDS = 0.05
 
 
@@ -41,12 +45,29 @@ def missing_code(bindings: Bindings, offers: Iterable[list[Any]]) -> list[str]:
     return missing
 
 
+def wait_for_heir(clock: Clock, socket: Path) -> None:
+    """Give a standby the time to succeed a holder that died, before the ledger is taken to write.
+
+    Else whoever happens to add a thousand tasks at that moment would hold it, and nothing would
+    start meanwhile. A holder that ends in order removes its socket: one where nobody answers tells
+    of a death.
+    """
+    patience = Patience(clock, _HEIR_SECONDS)
+    while socket.exists() and not patience.is_over():
+        try:
+            ask(socket, "hello", timeout_seconds=_SECONDS)
+        except HolderGoneError:
+            patience.wait()
+        else:
+            return
+
+
 class Patience:
     """How long something is tried again, and the pause between two tries."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, seconds: float = _SECONDS) -> None:
         self._clock = clock
-        self._until = clock.boottime() + _SECONDS * SECOND
+        self._until = clock.boottime() + round(seconds * SECOND)
         self._pause = threading.Event()
 
     def is_over(self) -> bool:

@@ -45,7 +45,7 @@ from task_scheduler.errors import (
 )
 from task_scheduler.holding import Holding, HoldingOptions
 from task_scheduler.i18n import translate
-from task_scheduler.offers import Patience, missing_code, offer_of
+from task_scheduler.offers import Patience, missing_code, offer_of, wait_for_heir
 from task_scheduler.stores.engine_lock import EngineLock
 from task_scheduler.stores.sqlite import MEMORY, SqliteStore
 from task_scheduler.version import __version__
@@ -103,7 +103,7 @@ class Runtime:
         op, values = "", dict[str, Any]()
         patience = Patience(self._clock)
         while True:
-            future = self._submit(command)
+            future = self._submit(command) if self._is_held_here() else None
             if future is not None:
                 return future.result()
             if not op:
@@ -314,7 +314,10 @@ class Runtime:
     # -- holding and letting go -----------------------------------------------------------------
 
     def _is_held_here(self) -> bool:
-        return self._holding is not None or self._hold()
+        """Whether this process is the holder, or becomes it; to write alone, after any heir."""
+        if self._holding is None and not self._wants_running:
+            wait_for_heir(self._clock, self.options.files.socket)
+        return self._hold()
 
     def _hold(self) -> bool:
         """Become the holder if nobody is; True if this process is it now."""

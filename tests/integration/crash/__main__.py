@@ -10,10 +10,12 @@ import json
 import shutil
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 
+from tests.integration.crash import hog
 from tests.integration.crash.campaign import Campaign, Report
+from tests.integration.crash.standby import Standbys
 
 ROUND = 25
 """Kills on one ledger, before it comes to rest and is checked."""
@@ -32,10 +34,38 @@ def main() -> int:
     parser.add_argument(
         "--folder", type=Path, default=Path("/tmp/task-scheduler-crash"), help="cursor and evidence"
     )
+    parser.add_argument(
+        "--standby", action="store_true", help="four processes on one ledger, instead"
+    )
+    parser.add_argument("--hog", action="store_true", help="lateness beside a hog, instead")
     options = parser.parse_args()
+    if options.hog:
+        print(hog.table())
+        return 0
+    if options.standby:
+        return succeed_one_another(options.folder, options.seed)
     series = Series(options.folder, options.seed, tuple(options.victims.split(",")))
     report = series.run(options.kills)
     print(summary(report))
+    return bool(report.violations)
+
+
+def succeed_one_another(folder: Path, seed: str) -> int:
+    """Kill the holder among four processes five times, during 10,000 runs."""
+    folder = folder / f"standby-{seed}"
+    shutil.rmtree(folder, ignore_errors=True)
+    report = Standbys(folder, seed, count=10_000, kills=5).run()
+    print(
+        f"runs         {report.runs}, begun {report.starts} times in {report.workers} processes",
+        f"lost         {report.lost} attempts",
+        f"take-over    {', '.join(f'{seconds:.2f}' for seconds in report.take_overs)} s",
+        f"refusal      {report.refusal}",
+        f"violations   {len(report.violations)}",
+        *report.violations[:100],
+        sep="\n",
+    )
+    if not report.violations:
+        shutil.rmtree(folder)
     return bool(report.violations)
 
 
@@ -75,7 +105,8 @@ class Series:
         return self.report
 
     def _save(self) -> None:
-        text = json.dumps({"rounds": self._rounds, **asdict(self.report)})
+        saved = {field.name: getattr(self.report, field.name) for field in fields(Report)}
+        text = json.dumps({"rounds": self._rounds, **saved})
         new = self._cursor.with_suffix(".new")
         new.write_text(text)
         new.replace(self._cursor)
@@ -84,13 +115,13 @@ class Series:
 def summary(report: Report) -> str:
     """Return the figures as lines."""
     moments = ", ".join(f"{count} {name}" for name, count in report.moments.items())
+    p50, p99 = (quantile(report.recoveries, share) for share in (0.5, 0.99))
     lines = [
         f"kills        {report.kills} ({moments})",
         f"occurrences  {report.occurrences}, each accounted for",
         f"starts       {report.starts}",
         f"lost         {report.lost} attempts",
-        f"recovery     p50 {quantile(report.recoveries, 0.5):.2f} s,"
-        f" p99 {quantile(report.recoveries, 0.99):.2f} s from exec to the first tick",
+        f"recovery     p50 {p50:.2f} s, p99 {p99:.2f} s from exec to the first tick",
         f"violations   {len(report.violations)}",
         *report.violations,
     ]

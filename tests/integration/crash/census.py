@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +31,13 @@ def wait_until_gone(mark: str, seconds: float) -> dict[int, str]:
     """Wait until no process carries the mark; return those that still do at the deadline."""
     wait_for(lambda: not living(mark), seconds)
     return living(mark)
+
+
+def end_all(mark: str) -> None:
+    """Kill whatever still carries the mark: after a test that broke off, nothing may go on."""
+    for pid in living(mark):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def wait_for(condition: Callable[[], object], seconds: float) -> bool:

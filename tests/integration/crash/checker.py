@@ -55,8 +55,8 @@ def violations(history: History) -> list[str]:
     """Name everything that is wrong."""
     return [
         *_accounting(history),
-        *_witnessed(history),
-        *_outcomes(history),
+        *witnessed(history),
+        *outcomes(history),
         *_overlaps(history),
     ]
 
@@ -128,7 +128,7 @@ def _number(history: History, planned: Planned, moment: int) -> int | None:
 # -- what the tasks wrote -------------------------------------------------------------------------
 
 
-def _witnessed(history: History) -> Iterator[str]:
+def witnessed(history: History) -> Iterator[str]:
     """Compare what began with what the ledger says of it, begin by begin."""
     plans = {planned.task_id: planned for planned in history.workload}
     runs = {(run.task_id, run.key): run for run in history.ledger.runs}
@@ -172,7 +172,7 @@ def _starts(
         yield f"{name} began {len(ordered)} times in spite of at_most_once: {ordered}"
 
 
-def _outcomes(history: History) -> Iterator[str]:
+def outcomes(history: History) -> Iterator[str]:
     """Check that what the ledger calls an end was one, and that nothing ended twice."""
     plans = {planned.task_id: planned for planned in history.workload}
     said = {(line.event, line.token) for line in history.lines}

@@ -30,8 +30,13 @@ class Line:
     at: int
 
 
-def write(event: str, *, task_id: str, key: str, attempt: int, token: int) -> None:
-    """Append one line in one write: whatever is killed then, there is no half of it."""
+def write(
+    event: str, *, task_id: str, key: str, attempt: int, token: int, file: str | None = None
+) -> None:
+    """Append one line in one write: whatever is killed then, there is no half of it.
+
+    Into the task's own file, unless another is named.
+    """
     line = {
         "event": event,
         "task_id": task_id,
@@ -41,7 +46,7 @@ def write(event: str, *, task_id: str, key: str, attempt: int, token: int) -> No
         "pid": os.getpid(),
         "at": time.time_ns() // 1_000,
     }
-    path = Path(os.environ[FOLDER_VARIABLE], task_id)
+    path = Path(os.environ[FOLDER_VARIABLE], file or task_id)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         os.write(descriptor, json.dumps(line).encode() + b"\n")
