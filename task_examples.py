@@ -4,7 +4,16 @@ import importlib.util
 import sys
 from pathlib import Path
 
-NEEDS = ("click", "prometheus_client", "psutil", "pydantic", "rich", "tzdata")
+NEEDS = (
+    "click",
+    "holidays",
+    "prometheus_client",
+    "psutil",
+    "pydantic",
+    "rich",
+    "tzdata",
+    "yaml",
+)
 
 if __name__ == "__main__":
     missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]

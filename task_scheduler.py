@@ -7,7 +7,18 @@ import importlib.util
 import sys
 from pathlib import Path
 
-NEEDS = ("click", "httpx", "prometheus_client", "psutil", "pydantic", "pymodbus", "rich", "tzdata")
+NEEDS = (
+    "click",
+    "holidays",
+    "httpx",
+    "prometheus_client",
+    "psutil",
+    "pydantic",
+    "pymodbus",
+    "rich",
+    "tzdata",
+    "yaml",
+)
 
 if __name__ == "__main__":
     missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]

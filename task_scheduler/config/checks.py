@@ -10,27 +10,25 @@ import functools
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from task_scheduler.config.entries import (
-    ENTRY,
-    TIMES,
-    EntryConfig,
-    EntryError,
-    Folders,
-    RuleConfig,
-    entry_types,
-)
+from task_scheduler.config.calendar_files import CalendarError
+from task_scheduler.config.calendars import CalendarConfig, WindowConfig, calendar_of
+from task_scheduler.config.entries import ENTRY, EntryConfig, Folders, entry_types
+from task_scheduler.config.entry_times import LISTS, TIMES, EntryError, RuleConfig
 from task_scheduler.config.layers import Merged
 from task_scheduler.config.problems import KeyPath, Place, Problem, dotted, hint_for, shown
 from task_scheduler.config.sections import PolicyKeys
 from task_scheduler.config.settings import SECTIONS, TWINS, Settings, known_keys
 from task_scheduler.i18n import translate
+from task_scheduler.schedules.calendars.named_calendar import Calendar
+from task_scheduler.schedules.calendars.registry import Calendars
 
-__all__ = ["entry_problem", "settings_of"]
+__all__ = ["Checked", "Read", "checked", "entry_problem"]
 
 _T = TypeVar("_T")
 
@@ -62,14 +60,27 @@ _LONGEST_NUMBER = 40
 """Characters: no setting has a longer number, and Python refuses to read some that are longer."""
 
 
-def settings_of(merged: Merged, folder: Path) -> tuple[Settings | None, list[Problem]]:
-    """Return the settings, or None and everything that is wrong.
+Read = Mapping[str, tuple[CalendarConfig, Calendar]]
+"""The calendars of a configuration, each with what it was made of."""
 
-    Text that stands for a number or the like is replaced in `merged`.
+
+class Checked(NamedTuple):
+    """The settings and calendars of a configuration, or everything that is wrong with it."""
+
+    settings: Settings | None
+    calendars: Read
+    problems: list[Problem]
+
+
+def checked(merged: Merged, folder: Path, read: Read = MappingProxyType({})) -> Checked:
+    """Return the settings and calendars, or everything that is wrong.
+
+    Of the calendars in `read` that are still the same, the files are not read again. Text that
+    stands for a number or the like is replaced in `merged`.
     """
-    check = _Check(merged, folder)
+    check = _Check(merged, folder, read)
     settings = check.run()
-    return (None if check.problems else settings), check.problems
+    return Checked(None if check.problems else settings, check.calendars, check.problems)
 
 
 def entry_problem(merged: Merged, task_id: str, error: EntryError) -> Problem:
@@ -82,9 +93,11 @@ def entry_problem(merged: Merged, task_id: str, error: EntryError) -> Problem:
 class _Check:
     """One pass over one configuration."""
 
-    def __init__(self, merged: Merged, folder: Path) -> None:
+    def __init__(self, merged: Merged, folder: Path, read: Read) -> None:
         self._merged = merged
         self._folder = folder
+        self._read = read
+        self.calendars: dict[str, tuple[CalendarConfig, Calendar]] = {}
         self._seen: set[tuple[Place, str]] = set()
         self.problems: list[Problem] = []
         for problem in merged.problems:
@@ -97,14 +110,40 @@ class _Check:
         for name, model in SECTIONS.items():
             validate = functools.partial(model.model_validate, context=context)
             sections[name] = self._validated(validate, (name,))
+        named = {name: self._calendar(name) for name in values["calendars"]}
+        calendars = Calendars(named)
         entries = {}
         for task_id in values["entries"]:
             entry = self._validated(ENTRY.validate_python, ("entries", task_id))
             entries[task_id] = entry
-            self._check_entry(task_id, entry or self._rest_of(task_id), sections["logging"])
+            logging = sections["logging"]
+            logs = self._folder if logging is None else logging.log_dir
+            checked_entry = entry or self._rest_of(task_id)
+            self._check_entry(task_id, checked_entry, Folders(self._folder, logs), calendars)
         if self.problems:
             return None
-        return Settings.model_construct(**sections, entries=entries)
+        configs = {name: config for name, (config, _) in self.calendars.items()}
+        return Settings.model_construct(**sections, entries=entries, calendars=configs)
+
+    def _calendar(self, name: str) -> Calendar:
+        """Return a calendar; an empty one in place of a wrong one, which was noted."""
+        path = ("calendars", name)
+        config = self._validated(CalendarConfig.model_validate, path)
+        if config is None:
+            return Calendar()
+        known = self._read.get(name)
+        if known is not None and known[0] == config:
+            self.calendars[name] = known
+            return known[1]
+        try:
+            calendar = calendar_of(config, self._folder)
+        except CalendarError as error:
+            at: KeyPath = (*path, *error.path)
+            place = error.place or self._merged.place(at)
+            self._note(Problem(place, dotted(at), error.sentence))
+            return Calendar()
+        self.calendars[name] = config, calendar
+        return calendar
 
     def _rest_of(self, task_id: str) -> EntryConfig | None:
         """Return a wrong entry without the keys that are wrong, if the others make one.
@@ -123,7 +162,9 @@ class _Check:
         except ValidationError:
             return None
 
-    def _check_entry(self, task_id: str, entry: EntryConfig | None, logging: Any) -> None:
+    def _check_entry(
+        self, task_id: str, entry: EntryConfig | None, folders: Folders, calendars: Calendars
+    ) -> None:
         if entry is None:
             return
         path = ("entries", task_id)
@@ -135,8 +176,7 @@ class _Check:
             sentence = translate(name, key=dotted(path), given=", ".join(times), known=keys)
             self._note(Problem(place, dotted(path), sentence))
             return
-        folders = Folders(self._folder, self._folder if logging is None else logging.log_dir)
-        for error in entry.check(task_id, folders):
+        for error in entry.check(task_id, folders, calendars):
             self._note(entry_problem(self._merged, task_id, error))
 
     def _validated(self, validate: Callable[[Any], _T], path: tuple[str, ...]) -> _T | None:
@@ -214,7 +254,12 @@ class _Check:
     def _unknown_key(self, path: KeyPath) -> str:
         key, section = path[-1], path[0]
         holder = dotted(path[:-1])
-        if section != "entries":
+        if section == "calendars":
+            model = (
+                CalendarConfig if len(path) == len(("calendars", "name", "key")) else WindowConfig
+            )
+            known = [field.alias or name for name, field in model.model_fields.items()]
+        elif section != "entries":
             known = known_keys(str(section))
             for other in SECTIONS:
                 if key in known_keys(other):
@@ -259,9 +304,17 @@ class _Check:
 
 
 def _real_path(path: tuple[int | str, ...], raw: Any) -> KeyPath:
-    """Return a path without the index of a rule that stands alone in the file."""
-    is_alone = len(path) > 1 and path[0] == "schedule" and isinstance(raw["schedule"], Mapping)
-    return (path[0], *path[2:]) if is_alone else path
+    """Return a path without the index of a list's only item that stands alone in the file."""
+    found: list[int | str] = []
+    for part in path:
+        if isinstance(part, int) and found and found[-1] in LISTS and not isinstance(raw, list):
+            continue
+        found.append(part)
+        try:
+            raw = raw[part]
+        except (KeyError, IndexError, TypeError):
+            raw = []
+    return tuple(found)
 
 
 def _canonical(path: tuple[str, ...], raw: Any) -> Any:

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from task_scheduler.config.checks import entry_problem, settings_of
-from task_scheduler.config.entries import Declared, EntryError, Folders
+from task_scheduler.config.checks import Checked, Read, checked, entry_problem
+from task_scheduler.config.entries import Declared, Folders
+from task_scheduler.config.entry_times import EntryError
 from task_scheduler.config.layers import (
     Layer,
     Merged,
@@ -28,12 +29,13 @@ from task_scheduler.config.layers import (
 from task_scheduler.config.live import LiveMapping
 from task_scheduler.config.problems import KeyPath, Problem, dotted, error_of
 from task_scheduler.config.references import References
-from task_scheduler.config.settings import SECTIONS, Settings, plain_defaults
+from task_scheduler.config.settings import NAMED_SECTIONS, SECTIONS, Settings, plain_defaults
 from task_scheduler.config.source import default_file
 from task_scheduler.core.model import Policies
 from task_scheduler.core.policies import policies_from
 from task_scheduler.errors import ConfigError
 from task_scheduler.i18n import translate
+from task_scheduler.schedules.calendars.registry import Calendars
 
 __all__ = ["Config"]
 
@@ -63,7 +65,7 @@ class Config:
         self._subscribers: list[Callable[[Settings], None]] = []
         self.path: Path | None = self._find(folder)
         self.folder: Path = folder if self.path is None else self.path.parent
-        self._merged, self._settings = self._read()
+        self._merged, self._settings, self._calendars = self._read()
 
     @classmethod
     def load(
@@ -101,6 +103,11 @@ class Config:
         return LiveMapping(self)
 
     @property
+    def calendars(self) -> Calendars:
+        """Return the calendars that rules may name; a frozen value, made when they were read."""
+        return _registry_of(self._calendars)
+
+    @property
     def policies(self) -> Policies:
         """Return the policies of tasks that do not give their own."""
         return policies_from(self._settings.tasks.model_dump(), Policies())
@@ -117,9 +124,9 @@ class Config:
         declares a task that cannot be made, and keeps what it had.
         """
         with self._lock:
-            merged, settings = self._read()
-            self._declared(merged, settings)
-            self._adopt(merged, settings)
+            merged, settings, calendars = self._read()
+            self._declared(merged, settings, calendars)
+            self._adopt(merged, settings, calendars)
 
     def declared(self) -> list[Declared]:
         """Return the declared tasks; their functions are imported now.
@@ -127,8 +134,8 @@ class Config:
         Raises ConfigError that lists every entry that cannot be made, with its place.
         """
         with self._lock:
-            merged, settings = self._merged, self._settings
-        return self._declared(merged, settings)
+            merged, settings, calendars = self._merged, self._settings, self._calendars
+        return self._declared(merged, settings, calendars)
 
     def plain(self) -> Mapping[str, Any]:
         """Return the values behind `config`; they are not to be changed."""
@@ -153,8 +160,8 @@ class Config:
             self._change(base, given)
 
     def remove(self, path: KeyPath) -> None:
-        """Remove an entry, or a key of one; sections and their keys stay. Raises ConfigError."""
-        if path[0] != "entries" or len(path) == 1:
+        """Remove an entry or a calendar, or a key of one; sections stay. Raises ConfigError."""
+        if path[0] not in NAMED_SECTIONS or len(path) == 1:
             place = mapping_layer({}, translate("config.live")).place(path, False)
             sentence = translate("config.cannot_remove", key=dotted(path))
             problem = Problem(place, dotted(path), sentence)
@@ -167,13 +174,14 @@ class Config:
             del holder[path[-1]]
             self._change(base, {})
 
-    def _declared(self, merged: Merged, settings: Settings) -> list[Declared]:
+    def _declared(self, merged: Merged, settings: Settings, read: Read) -> list[Declared]:
         folders = Folders(self.folder, settings.logging.log_dir)
+        calendars = _registry_of(read)
         found: list[Declared] = []
         problems: list[Problem] = []
         for task_id, entry in settings.entries.items():
             try:
-                found.append(entry.declare(task_id, folders))
+                found.append(entry.declare(task_id, folders, calendars))
             except EntryError as error:
                 problems.append(entry_problem(merged, task_id, error))
         if problems:
@@ -183,11 +191,12 @@ class Config:
     def _change(self, base: dict[str, dict[str, Any]], given: Mapping[str, Any]) -> None:
         label = translate("config.live")
         merged = merge([mapping_layer(base, label), mapping_layer(given, label)])
-        self._adopt(merged, self._checked(merged))
+        # The files of calendars are read when the configuration is, not whenever a key changes.
+        self._adopt(merged, *self._checked(merged, self._calendars))
 
-    def _adopt(self, merged: Merged, settings: Settings) -> None:
-        is_new = settings != self._settings
-        self._merged, self._settings = merged, settings
+    def _adopt(self, merged: Merged, settings: Settings, calendars: Read) -> None:
+        is_new = settings != self._settings or calendars != self._calendars
+        self._merged, self._settings, self._calendars = merged, settings, calendars
         if is_new:
             for callback in list(self._subscribers):
                 callback(settings)
@@ -204,7 +213,7 @@ class Config:
             raise ConfigError("config.bad_source", value=repr(self._source))
         return folder / Path(name).expanduser()
 
-    def _read(self) -> tuple[Merged, Settings]:
+    def _read(self) -> tuple[Merged, Settings, Read]:
         references = References(self._environ, self.folder)
         layers: list[Layer] = [mapping_layer(plain_defaults(), translate("config.defaults"))]
         if isinstance(self._source, Mapping):
@@ -215,13 +224,17 @@ class Config:
         layers.append(environment_layer(self._environ))
         layers.append(options_layer(self._options, references))
         merged = merge(layers)
-        return merged, self._checked(merged)
+        return merged, *self._checked(merged, {})
 
-    def _checked(self, merged: Merged) -> Settings:
-        settings, problems = settings_of(merged, self.folder)
-        if settings is None:
-            raise error_of(problems, source=self._name())
-        return settings
+    def _checked(self, merged: Merged, read: Read) -> tuple[Settings, Read]:
+        found: Checked = checked(merged, self.folder, read)
+        if found.settings is None:
+            raise error_of(found.problems, source=self._name())
+        return found.settings, found.calendars
 
     def _name(self) -> str:
         return translate("config.configuration") if self.path is None else str(self.path)
+
+
+def _registry_of(read: Read) -> Calendars:
+    return Calendars({name: calendar for name, (_, calendar) in read.items()})

@@ -6,24 +6,24 @@ Whether a cron expression or a path makes sense is decided by the rules and task
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, WithJsonSchema
-from pydantic.annotated_handlers import GetJsonSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
+from task_scheduler.config.entry_times import EntryError, TimeKeys
 from task_scheduler.config.problems import KeyPath
-from task_scheduler.config.sections import Model, PolicyKeys, Seconds, Text
-from task_scheduler.errors import ScheduleError, TaskSchedulerError
-from task_scheduler.schedules.rule import ScheduleRule, from_plain
+from task_scheduler.config.sections import PolicyKeys, Text
+from task_scheduler.errors import TaskSchedulerError
+from task_scheduler.schedules.calendars.registry import Calendars
+from task_scheduler.schedules.rule import ScheduleRule
 from task_scheduler.tasks.command import CommandTask
 from task_scheduler.tasks.function import FunctionTask
 from task_scheduler.tasks.json_values import is_json
@@ -33,25 +33,13 @@ from task_scheduler.tasks.task import BaseTask, check_name, check_task_id
 
 __all__ = [
     "ENTRY",
-    "TIMES",
     "Declared",
     "EntryConfig",
-    "EntryError",
     "Folders",
-    "RuleConfig",
     "entry_types",
 ]
 
-TIMES = ("every", "cron", "at", "schedule")
-"""The keys that say when; an entry has one of them."""
-
-_SHORT_FORMS = {
-    "every": ("interval", "seconds"),
-    "cron": ("cron", "cron"),
-    "at": ("once", "run_at"),
-}
 _REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
-_LONGEST = 36_500 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,30 +56,6 @@ class Folders(NamedTuple):
 
     base: Path
     logs: Path
-
-
-class EntryError(Exception):
-    """What a task or a rule found wrong with an entry, and the key at which it stands."""
-
-    def __init__(self, path: KeyPath, error: TaskSchedulerError) -> None:
-        super().__init__(path, error)
-        self.path = path
-        self.error = error
-
-
-class _OneOrMore:
-    """Says in the JSON Schema of a list that its only item may stand alone."""
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        """Allow an item, or a list of them."""
-        several = handler(schema)
-        return {"anyOf": [several["items"], several]}
-
-
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, Mapping) else value
 
 
 def _argument(value: Any) -> Any:
@@ -116,39 +80,14 @@ def _plain_json(value: Any) -> Any:
 _Argument = Annotated[
     Any, BeforeValidator(_argument), WithJsonSchema({"type": ["string", "number"]})
 ]
-_Length = Annotated[float, Field(ge=0, le=_LONGEST)]
 
 
-class RuleConfig(Model):
-    """One schedule rule in its plain form, see `schedules.rule`."""
-
-    type: Literal["interval", "once", "cron"]
-    seconds: _Length | None = None
-    minutes: _Length | None = None
-    hours: _Length | None = None
-    days: _Length | None = None
-    start_at: Text | None = None
-    run_at: Text | None = None
-    cron: Text | None = None
-    timezone: Text | None = None
-    gap: Literal["run_after", "skip"] | None = None
-    fold: Literal["once", "twice"] | None = None
-
-
-class EntryConfig(PolicyKeys):
+class EntryConfig(TimeKeys, PolicyKeys):
     """What every declared task has: a name, a time, and policies of its own."""
 
     name: Text | None = None
     description: str = ""
     enabled: bool = True
-    every: Annotated[Annotated[float, Field(gt=0, le=_LONGEST)], Seconds] | None = None
-    cron: Text | None = None
-    at: Text | None = None
-    schedule: Annotated[list[RuleConfig], BeforeValidator(_as_list), _OneOrMore()] = Field(
-        default_factory=list, validate_default=False
-    )
-    timezone: Text | None = None
-    start_at: Text | None = None
 
     places: ClassVar[Mapping[str, str]] = {
         "tasks.bad_name": "name",
@@ -166,24 +105,22 @@ class EntryConfig(PolicyKeys):
         "tasks.bad_env_name": "env",
         "tasks.bad_pattern": "patterns",
         "tasks.bad_patterns": "patterns",
-        "schedules.unknown_zone": "timezone",
-        "schedules.not_a_zone": "timezone",
     }
-    """The key at which an error of a task or rule stands, where it does not say so itself."""
+    """The key at which an error of a task stands, where it does not say so itself."""
 
-    def declare(self, task_id: str, folders: Folders) -> Declared:
+    def declare(self, task_id: str, folders: Folders, calendars: Calendars) -> Declared:
         """Return task and rules; a function is imported now. Raises EntryError."""
-        rules = self.rules()
+        rules = tuple(make() for make in self.rule_makers(task_id, calendars))
         try:
             task = self._task(task_id, folders)
         except TaskSchedulerError as error:
             raise EntryError(self._place_of(error), error) from error
         return Declared(task, rules, self.enabled)
 
-    def check(self, task_id: str, folders: Folders) -> list[EntryError]:
+    def check(self, task_id: str, folders: Folders, calendars: Calendars) -> list[EntryError]:
         """Return what is wrong with time and task, without importing code of the user."""
         problems: list[EntryError] = []
-        for make in self._rule_makers():
+        for make in self.rule_makers(task_id, calendars):
             try:
                 make()
             except EntryError as error:
@@ -196,54 +133,15 @@ class EntryConfig(PolicyKeys):
             problems.append(EntryError(self._place_of(error), error))
         return problems
 
-    def rules(self) -> tuple[ScheduleRule, ...]:
-        """Return when it is due; raises EntryError."""
-        return tuple(make() for make in self._rule_makers())
-
-    def times(self) -> tuple[str, ...]:
-        """Return the keys that say when; an empty `schedule` says that only a request runs it."""
-        given = self.model_fields_set
-        return tuple(key for key in TIMES if key in given and getattr(self, key) is not None)
-
     def policy_options(self) -> dict[str, Any]:
         """Return the policies that the entry gives itself."""
         names = [name for name in PolicyKeys.model_fields if name in self.model_fields_set]
         return {name: getattr(self, name) for name in names}
 
-    def _rule_makers(self) -> list[Callable[[], ScheduleRule]]:
-        if "schedule" in self.model_fields_set:
-            return [functools.partial(self._rule, index) for index in range(len(self.schedule))]
-        return [self._only_rule]
-
-    def _only_rule(self) -> ScheduleRule:
-        time = self.times()[0]
-        kind, name = _SHORT_FORMS[time]
-        plain = {"type": kind, name: getattr(self, time)}
-        shared = {"timezone": self.timezone, "start_at": self.start_at}
-        plain.update((key, value) for key, value in shared.items() if value is not None)
-        try:
-            return from_plain(plain)
-        except ScheduleError as error:
-            raise EntryError(self._place_of(error) or (time,), error) from error
-
-    def _rule(self, index: int) -> ScheduleRule:
-        plain = self.schedule[index].model_dump(exclude_none=True)
-        # A zone of the whole entry holds for each of its rules that names none.
-        if self.timezone is not None:
-            plain.setdefault("timezone", self.timezone)
-        try:
-            return from_plain(plain)
-        except ScheduleError as error:
-            is_cron = error.key.startswith("schedules.cron_")
-            named = "cron" if is_cron else error.values.get("name")
-            name = self.places.get(error.key, named)
-            inner = (name,) if name in self.schedule[index].model_fields_set else ()
-            raise EntryError(("schedule", index, *inner), error) from error
-
     def _place_of(self, error: TaskSchedulerError) -> KeyPath:
         """Return the key that an error speaks of; empty: the entry as a whole."""
         named = str(error.values.get("what") or error.values.get("name") or "").partition("[")[0]
-        name = self.places.get(error.key, "at" if named == "run_at" else named)
+        name = self.places.get(error.key, named)
         return (name,) if name in self.model_fields_set else ()
 
     def _check_task(self, task_id: str, folders: Folders) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from task_scheduler.config.document import parse_document
 from task_scheduler.config.problems import KeyPath, Place, Problem, dotted, hint_for, shown
 from task_scheduler.config.references import References
-from task_scheduler.config.settings import SECTIONS, TWINS, known_keys
+from task_scheduler.config.settings import NAMED_SECTIONS, SECTIONS, TWINS, known_keys
 from task_scheduler.config.source import read_text
 from task_scheduler.errors import ConfigError
 from task_scheduler.i18n import translate
@@ -37,7 +37,7 @@ __all__ = [
 PREFIX = "TASK_SCHEDULER__"
 """Of the environment variables that override a key: ``TASK_SCHEDULER__LOGGING__LOG_DIR``."""
 
-_SECTION_NAMES = (*SECTIONS, "entries")
+_SECTION_NAMES = (*SECTIONS, *NAMED_SECTIONS)
 _SCHEMA_KEY = "$schema"
 _WIDEST = 1000
 """Bits of an integer; a float holds some 1,024."""
@@ -228,8 +228,8 @@ def _variable_place(path: KeyPath, _of_key: bool) -> Place:
 def _variable_problem(path: Sequence[str]) -> str | None:
     """Say why a variable names no key; None if it does."""
     section = path[0]
-    if section == "entries":
-        return translate("config.variable_entries")
+    if section in NAMED_SECTIONS:
+        return translate("config.variable_entries", section=section)
     if section not in SECTIONS:
         return _unknown_section(section)
     if len(path) != _LAST or not path[1]:

@@ -10,7 +10,8 @@ import json
 import sys
 from typing import Any
 
-from task_scheduler.config.entries import TIMES, entry_types
+from task_scheduler.config.entries import entry_types
+from task_scheduler.config.entry_times import TIMES
 from task_scheduler.config.sections import PolicyKeys
 from task_scheduler.config.settings import Settings
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
+from task_scheduler.config.calendars import CalendarConfig
 from task_scheduler.config.entries import AnyEntry
 from task_scheduler.config.sections import (
     LoggingSection,
@@ -19,7 +20,7 @@ from task_scheduler.config.sections import (
     TasksSection,
 )
 
-__all__ = ["SECTIONS", "TWINS", "Settings", "known_keys", "plain_defaults"]
+__all__ = ["NAMED_SECTIONS", "SECTIONS", "TWINS", "Settings", "known_keys", "plain_defaults"]
 
 SECTIONS: dict[str, type[Model]] = {
     "scheduler": SchedulerSection,
@@ -27,7 +28,10 @@ SECTIONS: dict[str, type[Model]] = {
     "logging": LoggingSection,
     "storage": StorageSection,
 }
-"""The sections of plain keys; `entries` stands beside them."""
+"""The sections of plain keys."""
+
+NAMED_SECTIONS = ("entries", "calendars")
+"""The sections whose keys are names that the user chooses."""
 
 TWINS = {"default_timeout": "timeout", "timeout": "default_timeout"}
 """The two names of one key of the section `tasks`: the original's, and that of the policy."""
@@ -41,6 +45,7 @@ class Settings(Model):
     logging: LoggingSection = Field(default_factory=LoggingSection)
     storage: StorageSection = Field(default_factory=StorageSection)
     entries: dict[str, AnyEntry] = Field(default_factory=dict)
+    calendars: dict[str, CalendarConfig] = Field(default_factory=dict)
 
 
 def known_keys(section: str) -> list[str]:
@@ -58,7 +63,7 @@ def plain_defaults() -> dict[str, dict[str, Any]]:
     # Under the original's name, which programs written for it read.
     tasks = plain["tasks"]
     plain["tasks"] = {"default_timeout": tasks.pop("timeout"), **tasks}
-    plain["entries"] = {}
+    plain.update((name, {}) for name in NAMED_SECTIONS)
     return plain
 
 

@@ -6,13 +6,14 @@ and the union of several rules. Knows nothing of how a user writes a rule.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from task_scheduler.schedules.instants import EARLIEST, LATEST, instant_within_range
 
-__all__ = ["IntervalOccurrences", "Occurrences", "OnceOccurrences", "union"]
+__all__ = ["IntervalOccurrences", "NamedOccurrences", "Occurrences", "OnceOccurrences", "union"]
 
 COUNTED_STEPS = 1_000
 """How many instants of a union are counted one by one before the count is given up."""
@@ -107,6 +108,31 @@ class OnceOccurrences:
     def count_between(self, after: int, until: int, anchor: int) -> int | None:
         """Return 1 where the instant lies in ``(after, until]``, else 0."""
         return 0 if self.last_until(until, after, anchor) is None else 1
+
+
+@dataclass(frozen=True, slots=True)
+class NamedOccurrences:
+    """Instants that were given one by one, sorted, each once; there may be none."""
+
+    instants: tuple[int, ...]
+
+    def first(self, added_at: int) -> int | None:  # noqa: ARG002  the port's argument
+        """Return the first of them, past or not: whether it still runs is a policy's decision."""
+        return self.instants[0] if self.instants else None
+
+    def next_after(self, moment: int, anchor: int) -> int | None:  # noqa: ARG002
+        """Return the smallest instant after `moment`."""
+        index = bisect_right(self.instants, moment)
+        return self.instants[index] if index < len(self.instants) else None
+
+    def last_until(self, moment: int, after: int, anchor: int) -> int | None:  # noqa: ARG002
+        """Return the greatest instant in ``(after, moment]``."""
+        index = bisect_right(self.instants, moment)
+        return self.instants[index - 1] if index and self.instants[index - 1] > after else None
+
+    def count_between(self, after: int, until: int, anchor: int) -> int | None:  # noqa: ARG002
+        """Return how many instants lie in ``(after, until]``."""
+        return max(0, bisect_right(self.instants, until) - bisect_right(self.instants, after))
 
 
 def union(parts: Sequence[Occurrences]) -> Occurrences:

@@ -28,7 +28,14 @@ def test_it_reads_like_the_file_with_its_defaults(config: Config) -> None:
     assert config.config["tasks"]["default_timeout"] == 300
     assert config.config["tasks"]["timeout"] == 300
     assert config.config["scheduler"].get("nothing") is None
-    assert list(config.config) == ["scheduler", "tasks", "logging", "storage", "entries"]
+    assert list(config.config) == [
+        "scheduler",
+        "tasks",
+        "logging",
+        "storage",
+        "entries",
+        "calendars",
+    ]
 
 
 def test_an_assigned_key_takes_effect_at_once(config: Config) -> None:
