@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
@@ -167,27 +168,27 @@ def forecast(
     """
     observer = _Observer(begin, until, keep)
     clock = VirtualClock(begin)
-    around = Surroundings(
-        clock=clock,
-        store=SqliteStore(MEMORY),
-        bindings=Bindings(),
-        workers=workers,
-        draw=_drawn_from({p.entry.task_id: durations[p.entry.task_id] for p in planned}),
-        emit=observer.on_event,
-        on_begin=observer.on_begin,
-        queueing={p.entry.task_id for p in planned if may_queue(p.entry.policies)},
-    )
-    _put(around, planned, begin, until)
-    life = Life(around)
-    end = until - clock.offset
-    while (moment := life.next_boot()) is not None and moment < end:
-        clock.boot = max(clock.boot, moment)
-        life.turn()
-    clock.boot = end
-    life.settle()
-    _count_waiting(around.store, observer, until)
+    with closing(SqliteStore(MEMORY)) as store:
+        around = Surroundings(
+            clock=clock,
+            store=store,
+            bindings=Bindings(),
+            workers=workers,
+            draw=_drawn_from({p.entry.task_id: durations[p.entry.task_id] for p in planned}),
+            emit=observer.on_event,
+            on_begin=observer.on_begin,
+            queueing={p.entry.task_id for p in planned if may_queue(p.entry.policies)},
+        )
+        _put(around, planned, begin, until)
+        life = Life(around)
+        end = until - clock.offset
+        while (moment := life.next_boot()) is not None and moment < end:
+            clock.boot = max(clock.boot, moment)
+            life.turn()
+        clock.boot = end
+        life.settle()
+        _count_waiting(store, observer, until)
     observer.cut()
-    around.store.close()
     return observer.found
 
 

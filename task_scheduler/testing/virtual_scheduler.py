@@ -7,6 +7,7 @@ time. No thread, no process, no real time: the same input gives the same ledger.
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
@@ -23,7 +24,7 @@ from task_scheduler.core.inbox import (
     ResumeEntry,
 )
 from task_scheduler.core.model import Claim, Entry, Microseconds, Outcome
-from task_scheduler.errors import DefinitionError
+from task_scheduler.errors import DefinitionError, TaskSchedulerError
 from task_scheduler.ledger_view import LedgerView
 
 # The facade's own reading of what users give as a rule: a test's schedule means the same.
@@ -38,7 +39,7 @@ from task_scheduler.tasks.registry import entry_of
 from task_scheduler.tasks.task import BaseTask
 from task_scheduler.testing.life import Life, Surroundings, may_queue
 from task_scheduler.testing.scripts import Ending, Scripts, VirtualRun, duration_of
-from task_scheduler.testing.virtual_hands import Attempt, VirtualClock
+from task_scheduler.testing.virtual_hands import VirtualClock
 
 __all__ = ["VirtualScheduler"]
 
@@ -80,9 +81,10 @@ class VirtualScheduler:
         self._numbers: dict[str, int] = {}
         self._requests = 0
         self._listeners: list[Callable[[Event], None]] = []
-        self._begin_listeners: list[Callable[[Attempt], None]] = []
         self._clock = VirtualClock(instant_of(begin, self._zone))
         self._store = SqliteStore(MEMORY)
+        # A test has no end of its own at which it would close its world.
+        weakref.finalize(self, self._store.close)
         self._bindings = Bindings()
         self.ledger = LedgerView(self._store.fetch)
         """The ledger's views, as the facade's `view`."""
@@ -93,7 +95,6 @@ class VirtualScheduler:
             workers=self.config.settings.scheduler.max_workers,
             draw=self._draw,
             emit=self._emit,
-            on_begin=self._tell_begin,
         )
         self._life = Life(self._around)
         declared = self.config.declared()
@@ -198,11 +199,10 @@ class VirtualScheduler:
         self._pass_until(self._clock.boot + _bounded(length) + _bounded(more))
 
     def set_clock(self, *, by: Any) -> None:
-        """Set the wall clock forward, or back with a negative number of seconds or timedelta."""
-        seconds = by if isinstance(by, timedelta) else None
-        if seconds is None and isinstance(by, int | float):
-            seconds = timedelta(seconds=by)
-        step = _bounded(by) if seconds is None else seconds // timedelta(microseconds=1)
+        """Set the wall clock forward, or back: seconds, a timedelta, ``"1h"`` or ``"-1h"``."""
+        is_back = by.startswith("-") if isinstance(by, str) else by < by - by
+        size = by.removeprefix("-") if isinstance(by, str) else abs(by)
+        step = -_bounded(size) if is_back else _bounded(size)
         self._clock.offset += step
         self._emit(ClockStepped(step))
         self._life.look_again()
@@ -307,18 +307,22 @@ class VirtualScheduler:
         )
         result: tuple[Outcome, str | None] = (Outcome.SUCCEEDED, None)
         if self._is_executing and claim.executor == "thread":
-            is_fine, error = perform(self._bindings.task_of(entry), RunContext.of_claim(claim))
-            result = (Outcome.SUCCEEDED if is_fine else Outcome.FAILED, error)
+            result = self._executed(claim, entry)
         outcome, error = script.outcome(run) or result
         return Ending(script.duration(run), outcome, error), script.listens
+
+    def _executed(self, claim: Claim, entry: Entry) -> tuple[Outcome, str | None]:
+        """Call the function of an attempt; return how it ended."""
+        try:
+            task = self._bindings.task_of(entry)
+        except TaskSchedulerError as error:
+            return Outcome.FAILED, str(error)
+        is_fine, reason = perform(task, RunContext.of_claim(claim))
+        return Outcome.SUCCEEDED if is_fine else Outcome.FAILED, reason
 
     def _emit(self, event: Event) -> None:
         for listener in self._listeners:
             listener(event)
-
-    def _tell_begin(self, attempt: Attempt) -> None:
-        for listener in self._begin_listeners:
-            listener(attempt)
 
     def _all(
         self, key: str, page: Callable[..., list[dict[str, Any]]], **wanted: Any

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,13 +18,16 @@ from task_scheduler import (
     ScheduleError,
     ScheduleRule,
     ScheduleType,
+    StoreError,
     TaskNotFoundError,
     current_run,
 )
 from task_scheduler.core.events import ClockStepped, RunSettled
+from task_scheduler.core.inbox import AddEntries
 from task_scheduler.testing import VirtualRun, VirtualScheduler
 
 START = "2026-11-01T00:00:00+09:00"
+_GONE = {"function": "gone:gone", "args": [], "kwargs": {}}
 
 
 @pytest.fixture
@@ -226,6 +231,20 @@ def test_what_a_called_function_raises_is_the_error_of_its_run() -> None:
     assert "the pump is dry" in world.ledger.run(run_id)["error"]
 
 
+def test_a_function_that_cannot_be_found_fails_its_run_and_not_the_test() -> None:
+    world = VirtualScheduler(start=START, execute=True)
+    world.add_task(function(max_retries=0))
+    # As after a restart of a program in which the module is gone.
+    entry = replace(world._bindings.bound()[0], definition=_GONE)
+    world._bindings.unbind("job")
+    world._command(AddEntries, entries=[entry])
+
+    run_id = world.run_task("job")
+    world.run_for(seconds=1)
+
+    assert "gone" in world.ledger.run(run_id)["error"]
+
+
 # -- changes ----------------------------------------------------------------------------------
 
 
@@ -312,11 +331,12 @@ def test_a_clock_that_is_set_forward_makes_one_run_of_what_it_jumped_over(
     assert any(isinstance(event, ClockStepped) for event in heard)
 
 
-def test_a_clock_that_is_set_back_runs_nothing_twice(world: VirtualScheduler) -> None:
+@pytest.mark.parametrize("by", [-7200, "-2h", timedelta(hours=-2)])
+def test_a_clock_that_is_set_back_runs_nothing_twice(world: VirtualScheduler, by: object) -> None:
     world.add_task(command(), every="1h")
     world.run_for(hours=3)
 
-    world.set_clock(by=-2 * 3600)
+    world.set_clock(by=by)
     world.run_for(hours=3)
 
     keys = Counter(run["key"] for run in world.runs("job"))
@@ -376,3 +396,14 @@ def test_events_tell_of_every_end(world: VirtualScheduler) -> None:
     world.run_for(hours=1, seconds=5)
 
     assert len(ends) == 61
+
+
+def test_a_world_that_is_let_go_closes_its_ledger() -> None:
+    world = VirtualScheduler(start=START)
+    store = world._store
+
+    del world
+    gc.collect()
+
+    with pytest.raises(StoreError):
+        store.fetch("count_entries")
