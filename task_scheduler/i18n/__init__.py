@@ -14,7 +14,14 @@ import functools
 import json
 from importlib import resources
 
-__all__ = ["LANGUAGES", "current_language", "language_of", "set_language", "translate"]
+__all__ = [
+    "LANGUAGES",
+    "current_language",
+    "language_of",
+    "set_language",
+    "translate",
+    "translate_into",
+]
 
 LANGUAGES = ("en", "zh", "ja")
 """The languages that have a catalogue; the first is the fallback."""
@@ -49,8 +56,13 @@ def translate(key: str, /, **values: object) -> str:
     An unknown key returns the key itself with its values: a missing sentence must never hide the
     fact that it was to tell.
     """
+    return translate_into(_current, key, **values)
+
+
+def translate_into(language: str, key: str, /, **values: object) -> str:
+    """Return what `translate` would if `language` were the current one."""
     area, _, name = key.partition(".")
-    sentence = _catalogue(area, _current).get(name) or _catalogue(area, LANGUAGES[0]).get(name)
+    sentence = _catalogue(area, language).get(name) or _catalogue(area, LANGUAGES[0]).get(name)
     if sentence is None:
         return f"{key} {values!r}" if values else key
     try:

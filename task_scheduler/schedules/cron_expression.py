@@ -73,6 +73,8 @@ class CronExpression:
     needs_seed: bool = False
     """Whether the times follow from the seed too: the expression has an ``H`` or a ``~``."""
     calendar: CronTimes | None = None
+    fields: tuple[str, ...] = ()
+    """The seven fields of `calendar`, from the second to the year, in capitals."""
 
     @property
     def times(self) -> CronTimes:
@@ -137,7 +139,9 @@ def _parse(text: str, written: str, seed: str | None, day_and: bool) -> CronExpr
             year=parts[6],
         )
     is_fixed = not is_unrestricted(parts[1]) and not is_unrestricted(parts[2])
-    return CronExpression(text, is_fixed, needs_seed=reader.has_spread, calendar=calendar)
+    return CronExpression(
+        text, is_fixed, needs_seed=reader.has_spread, calendar=calendar, fields=tuple(parts)
+    )
 
 
 def _fields_of(written: str, text: str) -> list[str]:
