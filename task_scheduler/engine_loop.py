@@ -98,7 +98,7 @@ class EngineLoop:
                 is_cancelled = True
                 deadline = now + _KILL
                 holding.cancel_all(reason)
-            elif is_cancelled and (now >= deadline or not holding.has_processes()):
+            elif is_cancelled and (now >= deadline or not holding.has_processes(has_ticked)):
                 # What is left are functions: their threads end with the process.
                 break
             if has_ticked:

@@ -305,8 +305,10 @@ class Holding:
         """Whether nothing runs and every end is recorded."""
         return not self.engine.flights.in_hand and not len(self.engine.inbox)
 
-    def has_processes(self) -> bool:
-        """Whether programs run."""
+    def has_processes(self, is_recording: bool) -> bool:
+        """Whether programs run, or while the ledger takes records, whether one's end is to come."""
+        if is_recording:
+            return self.engine.flights.process_count > 0
         return self.processes.running_count() > 0
 
     def close(self) -> None:
