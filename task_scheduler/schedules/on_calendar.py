@@ -46,8 +46,6 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
 _EVERY_WEEKDAY = 0x7F
 
 _LONGEST_TEXT = 2_000
-_HIGHEST_FROM_LAST = 28
-"""Every month has so many days: no day is counted further from the end, as in systemd."""
 
 _DATE = re.compile(r"(?:([^-~]*)-)?([^-~]*)([-~])([^-~]*)")
 _COMPONENT = re.compile(r"([0-9]{1,9})(?:\.\.([0-9]{1,9}))?(?:/([0-9]{1,9}))?")
@@ -78,6 +76,8 @@ class _Field(NamedTuple):
 _YEAR = _Field("year", 1970, 2199, 4)
 _MONTH = _Field("month", 1, 12)
 _DAY = _Field("day_of_month", 1, 31)
+_DAY_FROM_LAST = _Field("day_of_month", 1, 28)
+"""After ``~``: every month has so many days."""
 _HOUR = _Field("hour", 0, 23)
 _MINUTE = _Field("minute", 0, 59)
 _SECOND = _Field("second", 0, 59)
@@ -213,7 +213,7 @@ class _Reader:
             raise self._error("schedules.on_calendar_date", word)
         year = None if found[1] is None else self._chain(_YEAR, found[1])
         is_from_last = found[3] == "~"
-        day = _DAY._replace(high=_HIGHEST_FROM_LAST) if is_from_last else _DAY
+        day = _DAY_FROM_LAST if is_from_last else _DAY
         return year, self._chain(_MONTH, found[2]), self._chain(day, found[4]), is_from_last
 
     def _time(self, word: str) -> tuple[_Chain, _Chain, _Chain]:
@@ -242,9 +242,10 @@ class _Reader:
         if found[2] is not None and stop < start:
             raise self._field_error("schedules.on_calendar_range", field, item)
         step = 0 if found[3] is None else int(found[3])
-        largest = field.high - field.low
-        if found[3] is not None and not 1 <= step <= largest:
-            raise self._field_error("schedules.on_calendar_repeat", field, item, largest=largest)
+        # A repetition without end goes up, to the last day too; it must come to a second value.
+        room = start - field.low if field is _DAY_FROM_LAST else field.high - start
+        if found[3] is not None and (step < 1 or (stop < 0 and step > room)):
+            raise self._field_error("schedules.on_calendar_repeat", field, item)
         if stop < 0:
             return _Component(start, step=step)
         # The end is the last value that is met, and one value is no range.
@@ -253,10 +254,9 @@ class _Reader:
             return _Component(start)
         return _Component(start, stop, 0 if step == 1 else step)
 
-    def _field_error(self, key: str, field: _Field, value: str, **values: int) -> ScheduleError:
+    def _field_error(self, key: str, field: _Field, value: str) -> ScheduleError:
         name = translate(f"schedules.field_{field.name}")
-        allowed = f"{field.low}-{field.high}"
-        return self._error(key, value, field=name, allowed=allowed, **values)
+        return self._error(key, value, field=name, allowed=f"{field.low}-{field.high}")
 
     def _error(self, key: str, value: str, **values: object) -> ScheduleError:
         return ScheduleError(key, event=shown(self._text), value=shown(value), **values)
