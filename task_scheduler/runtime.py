@@ -101,7 +101,7 @@ class Runtime:
             self._holding.engine.inbox.put(command)
             return None
         op, values = "", dict[str, Any]()
-        patience = Patience(self._clock)
+        patience: Patience | None = None
         while True:
             future = self._submit(command) if self._is_held_here() else None
             if future is not None:
@@ -110,7 +110,9 @@ class Runtime:
                 op, values = request_of(command)
             try:
                 return ask(self.options.files.socket, op, **values)
-            except HolderGoneError as error:
+            except (HolderGoneError, SchedulerStoppedError) as error:
+                # Nothing was changed: it died, or let the ledger go while it read the request.
+                patience = patience or Patience(self._clock)
                 patience.spend(self.options.files.socket, error)
 
     def add(self, entries: list[Entry]) -> None:

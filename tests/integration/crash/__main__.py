@@ -54,10 +54,10 @@ def succeed_one_another(folder: Path, seed: str) -> int:
     """Kill the holder among four processes five times, during 10,000 runs."""
     folder = folder / f"standby-{seed}"
     shutil.rmtree(folder, ignore_errors=True)
-    report = Standbys(folder, seed, count=10_000, kills=5).run()
+    report = Standbys(folder, seed, count=10_000, kills=5, apart=0.008).run()
     print(
         f"runs         {report.runs}, begun {report.starts} times in {report.workers} processes",
-        f"lost         {report.lost} attempts",
+        f"lost         {report.lost} attempts; {report.kills_at_work} kills while runs were due",
         f"take-over    {', '.join(f'{seconds:.2f}' for seconds in report.take_overs)} s",
         f"refusal      {report.refusal}",
         f"violations   {len(report.violations)}",

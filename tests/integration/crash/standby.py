@@ -28,6 +28,8 @@ class StandbyReport:
     runs: int = 0
     starts: int = 0
     lost: int = 0
+    kills_at_work: int = 0
+    """Deaths of a holder that had functions to run still."""
     take_overs: list[float] = field(default_factory=list)
     """Seconds from the kill of a holder until another process says that it is the scheduler."""
     refusal: str = ""
@@ -38,10 +40,17 @@ class StandbyReport:
 
 
 class Standbys:
-    """Four processes that add the same `count` functions, and `kills` deaths of the holder."""
+    """Four processes that add the same `count` functions, and `kills` deaths of the holder.
 
-    def __init__(self, folder: Path, seed: str, *, count: int, kills: int) -> None:
+    The functions are due `apart` seconds after each other: while a process starts anew, others must
+    still be to run.
+    """
+
+    def __init__(
+        self, folder: Path, seed: str, *, count: int, kills: int, apart: float = 0.004
+    ) -> None:
         self.folder, self.seed, self.count, self.kills = folder, seed, count, kills
+        self._apart = apart
         self.report = StandbyReport()
         self._rng = random.Random(seed)
         self._mark = uuid.uuid4().hex
@@ -63,12 +72,11 @@ class Standbys:
         self._start_at = float(int(time.time()) + 2 + 4 * self.count // 2_000)
         for _ in range(_PROCESSES):
             self._start_one()
-        for life in list(self._lives.values()):
-            if not life.wait_running(PATIENCE_SECONDS):
-                raise RuntimeError(f"one of the first did not start: {life.end()}")
-        span = self.count / 1_000 / (self.kills + 1)
+        self._wait_for_standbys()
+        span = self.count * self._apart / (self.kills + 1)
         for number in range(self.kills):
             self._sleep_until(self._start_at + span * (number + self._rng.uniform(0.6, 1.4)))
+            self._wait_for_standbys()
             self._kill_holder()
         self._wait_for_the_end()
         self._be_refused()
@@ -81,10 +89,17 @@ class Standbys:
         return self.report
 
     def _start_one(self, *more: str) -> Life:
-        arguments = [str(self.folder), str(self.count), str(self._start_at), *more]
+        numbers = (self.count, self._apart, self._start_at)
+        arguments = [str(self.folder), *map(str, numbers), *more]
         life = Life("standby_program", arguments, witness_folder=self._witness, mark=self._mark)
         self._lives[life.process.pid] = life
         return life
+
+    def _wait_for_standbys(self) -> None:
+        """Wait until every process is the scheduler or its standby."""
+        for life in self._lives.values():
+            if not life.wait_running(PATIENCE_SECONDS):
+                raise RuntimeError(f"a process did not start: {life.end()}")
 
     def _sleep_until(self, moment: float) -> None:
         time.sleep(max(0.0, moment - time.time()))
@@ -109,6 +124,7 @@ class Standbys:
             return
         killed = time.monotonic()
         life.end()
+        self.report.kills_at_work += time.time() < self._start_at + self.count * self._apart
         if census.wait_for(self._running_pid, PATIENCE_SECONDS):
             self.report.take_overs.append(time.monotonic() - killed)
         else:
@@ -118,7 +134,7 @@ class Standbys:
     def _wait_for_the_end(self) -> None:
         path = self.folder / "scheduler.db"
         moment = round((self._start_at + self.count) * 1_000_000)
-        self._sleep_until(self._start_at + self.count / 1_000)
+        self._sleep_until(self._start_at + self.count * self._apart)
         if not census.wait_for(lambda: not ledger.unfinished_before(path, moment), 120):
             left = ledger.unfinished_before(path, moment)
             self._say(f"{len(left)} runs were not over in time, the first: {left[:3]}")

@@ -1,7 +1,7 @@
-"""One of four equal processes: ``...standby_program FOLDER COUNT START_AT [extra]``.
+"""One of four equal processes: ``...standby_program FOLDER COUNT APART START_AT [extra]``.
 
-Adds COUNT one-off functions, due one after another, and starts. With the last argument it offers
-one function more, which the others do not have.
+Adds COUNT one-off functions, due APART seconds after each other, and starts. With the last argument
+it offers one function more, which the others do not have.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def closure_of(function: Callable[[], None]) -> Callable[[], None]:
     return call
 
 
-def main(folder: Path, count: int, start_at: float, *, has_extra: bool) -> int:
+def main(folder: Path, count: int, apart: float, start_at: float, *, has_extra: bool) -> int:
     """Run, or wait for the ledger."""
     scheduler = TaskScheduler(
         {},
@@ -45,7 +45,7 @@ def main(folder: Path, count: int, start_at: float, *, has_extra: bool) -> int:
     for number in range(count):
         name = f"one-{number:05}"
         function = note if number % _CLOSURES else closure_of(note)
-        rule = ScheduleRule(ScheduleType.ONCE, run_at=begin + timedelta(milliseconds=number))
+        rule = ScheduleRule(ScheduleType.ONCE, run_at=begin + timedelta(seconds=apart * number))
         pairs.append((FunctionTask(name, name, function), rule))
     scheduler.add_tasks(pairs)
     if has_extra:
@@ -62,5 +62,11 @@ def main(folder: Path, count: int, start_at: float, *, has_extra: bool) -> int:
 
 if __name__ == "__main__":
     sys.exit(
-        main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), has_extra=len(sys.argv) > 4)
+        main(
+            Path(sys.argv[1]),
+            int(sys.argv[2]),
+            float(sys.argv[3]),
+            float(sys.argv[4]),
+            has_extra=len(sys.argv) > 5,
+        )
     )

@@ -1,7 +1,15 @@
-"""What the kill test found, one small test each."""
+"""What the tests under fire found, one small test each."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+from task_scheduler import CommandTask, TaskScheduler
+from task_scheduler.control import ControlServer
+from task_scheduler.errors import SchedulerStoppedError
+from task_scheduler.state_files import StateFiles
+from task_scheduler.stores.engine_lock import EngineLock
 from task_scheduler.stores.sqlite import MEMORY, SqliteStore
 from tests.contract.ledgers import put
 
@@ -23,3 +31,31 @@ def test_a_run_shown_as_running_may_be_claimed_again_once_recovery_proves_that_i
         "claimable_runs", horizon=200, limit=9, thread_room=1, process_room=1, occupied=[]
     )
     assert [row[0] for row in claimable] == [RUN_ID]
+
+
+def test_a_change_is_made_by_the_next_holder_where_the_one_that_was_asked_lets_go(
+    tmp_path: Path,
+) -> None:
+    files = StateFiles(tmp_path / "scheduler.db")
+    asked = []
+
+    def handle(op: str, values: dict[str, Any]) -> Any:
+        asked.append(op)
+        if asked.count("add") == 1 and op == "add":
+            raise SchedulerStoppedError("errors.stopped")
+        return {"pid": 1, "state": "passive"}
+
+    holder = EngineLock(files.lock)
+    assert holder.acquire()
+    server = ControlServer(files.socket, handle)
+    scheduler = TaskScheduler(
+        {},
+        storage=str(files.database),
+        logging={"log_dir": str(tmp_path / "logs"), "console": False},
+    )
+
+    scheduler.add_task(CommandTask("c", command=["true"]))
+
+    assert asked.count("add") == 2
+    server.close()
+    holder.release()

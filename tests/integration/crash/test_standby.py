@@ -36,7 +36,9 @@ def test_who_only_adds_a_task_lets_a_standby_succeed_the_dead_holder_first(
         "storage": str(tmp_path / "scheduler.db"),
         "logging": {"log_dir": str(tmp_path / "logs"), "console": False},
     }
-    holder = Life("standby_program", [str(tmp_path), "1", "0"], witness_folder=tmp_path, mark="-")
+    holder = Life(
+        "standby_program", [str(tmp_path), "1", "0", "0"], witness_folder=tmp_path, mark="-"
+    )
     standby, adder = TaskScheduler({}, **options), TaskScheduler({}, **options)
     try:
         assert holder.wait_running(PATIENCE_SECONDS)
