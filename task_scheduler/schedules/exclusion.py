@@ -42,10 +42,10 @@ class Exclusion:
     )
     _editions: list[int] = field(default_factory=list, compare=False, repr=False)
 
-    def free_from(self, second: int) -> int | None:
-        """Return the first second at or after `second` that is not blocked."""
+    def free_from(self, second: int, end: int = _LAST_SECOND + 1) -> int | None:
+        """Return the first second from `second` to before `end` that is not blocked."""
         second = max(second, _FIRST_SECOND)
-        while second <= _LAST_SECOND:
+        while second < end:
             begins, ends = self._block(second >> _BLOCK_BITS)
             index = bisect_right(begins, second) - 1
             if index < 0 or second >= ends[index]:
@@ -67,7 +67,7 @@ class Exclusion:
     def is_free(self, instant: int) -> bool:
         """Whether an instant is not blocked."""
         second = instant // SECOND
-        return self.free_from(second) == second
+        return self.free_from(second, second + 1) is not None
 
     def blocked_between(self, begin: int, end: int) -> list[Interval] | None:
         """Return what is blocked of the seconds from `begin` to before `end`; None: too much."""

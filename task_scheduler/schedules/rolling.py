@@ -60,24 +60,19 @@ class RolledOccurrences:
         moment = max(moment, EARLIEST - 1)
         day = self._day_of(moment)
         for _ in range(_SEARCH_STEPS):
-            if self._is_business(day):
-                found = self._least_on(day, moment, anchor)
-                if found is not None:
-                    return found if found <= LATEST else None
-                last = self._sources(day).last
-            else:
-                following = self._business_day(day, is_forward=True)
-                if following is not None:
-                    day = following
-                    continue
-                last = day + _REACH_DAYS
-            found = self.inner.next_after(self._begin(last + 1) - 1, anchor)
+            if not self._is_business(day):
+                free = self.exclusion.free_from(self._begin(day) // SECOND)
+                if free is None:
+                    return None
+                day = self._day_of(free * SECOND)
+                continue
+            found = self._least_on(day, moment, anchor)
+            if found is not None:
+                return found if found <= LATEST else None
+            found = self.inner.next_after(self._begin(self._sources(day).last + 1) - 1, anchor)
             if found is None:
                 return None
-            landed = self._day_of(found)
-            target = self._business_day(landed, is_forward=self.is_forward)
-            # Without one it is left out; the day itself then only carries the search on.
-            day = landed if target is None else target
+            day = self._target_of(found)
         return None
 
     def last_until(self, moment: int, after: int, anchor: int) -> int | None:
@@ -90,23 +85,20 @@ class RolledOccurrences:
         for _ in range(_SEARCH_STEPS):
             if self._begin(day + 1) <= after:
                 return None
-            if self._is_business(day):
-                found = self._greatest_on(day, moment, anchor)
-                if found is not None:
-                    return found if found > after else None
-                first = self._sources(day).first
-            else:
-                before = self._business_day(day, is_forward=False)
-                if before is not None:
-                    day = before
-                    continue
-                first = day - _REACH_DAYS
-            found = self.inner.last_until(self._begin(first) - 1, earliest, anchor)
+            if not self._is_business(day):
+                free = self.exclusion.free_until(self._begin(day + 1) // SECOND - 1)
+                if free is None:
+                    return None
+                day = self._day_of(free * SECOND)
+                continue
+            found = self._greatest_on(day, moment, anchor)
+            if found is not None:
+                return found if found > after else None
+            begin = self._begin(self._sources(day).first)
+            found = self.inner.last_until(begin - 1, earliest, anchor)
             if found is None:
                 return None
-            landed = self._day_of(found)
-            target = self._business_day(landed, is_forward=self.is_forward)
-            day = landed if target is None else target
+            day = self._target_of(found)
         return None
 
     def count_between(self, after: int, until: int, anchor: int) -> int | None:
@@ -185,13 +177,15 @@ class RolledOccurrences:
             reached += step
         return _Sources(min(day, reached), max(day, reached))
 
-    def _business_day(self, day: int, *, is_forward: bool) -> int | None:
-        """Return the day itself or the next or previous business day; None: none in reach."""
-        for distance in range(_REACH_DAYS + 1):
-            found = day + distance if is_forward else day - distance
-            if self._is_business(found):
-                return found
-        return None
+    def _target_of(self, instant: int) -> int:
+        """Return the day that an instant lands on; its own where no business day is in reach."""
+        day = self._day_of(instant)
+        if self.is_forward:
+            free = self.exclusion.free_from(self._begin(day) // SECOND)
+        else:
+            free = self.exclusion.free_until(self._begin(day + 1) // SECOND - 1)
+        target = day if free is None else self._day_of(free * SECOND)
+        return target if abs(target - day) <= _REACH_DAYS else day
 
     def _is_business(self, day: int) -> bool:
         """Whether any second of a local day is not blocked; a day that is skipped has none."""
@@ -200,9 +194,9 @@ class RolledOccurrences:
         if known is None:
             if len(self._days) >= _KEPT_DAYS:
                 self._days.clear()
-            begin, end = self._begin(day) // SECOND, self._begin(day + 1) // SECOND
-            free = self.exclusion.free_from(begin)
-            known = self._days[key] = free is not None and free < end
+            end = self._begin(day + 1) // SECOND
+            free = self.exclusion.free_from(self._begin(day) // SECOND, end)
+            known = self._days[key] = free is not None
         return known
 
     def _begin(self, day: int) -> int:
