@@ -138,7 +138,9 @@ class Oracle:
             self._close(task_id, now)
         is_first = old is None or old[2] is None
         low = now - 1 if is_first else now
-        self._vague[task_id].append((now, max(self._latest, now) + _AHEAD))
+        # With the clock set back, even its first moment may lie in what was accounted for before.
+        begin = low if self._latest > now else now
+        self._vague[task_id].append((begin, max(self._latest, now) + _AHEAD))
         if rule.once_at is not None and old is not None and rule.once_at <= now:
             self._vague[task_id].append((rule.once_at - 1, rule.once_at))
         stretches.append(_Stretch(rule, new[1], low, is_first=old is None))
