@@ -178,6 +178,8 @@ def _moment_of(line: _Line) -> _Moment:
 
 def _events_of(text: str) -> list[_Event]:
     """Return the events of a text, in order."""
+    if not text.lstrip("\ufeff").lstrip().upper().startswith("BEGIN:VCALENDAR"):
+        raise ScheduleError("schedules.ics_not_whole")
     events: list[_Event] = []
     open_parts: list[str] = []
     for line in _lines_of(text):
@@ -200,7 +202,7 @@ def _events_of(text: str) -> list[_Event]:
                 events[-1].recurring.append(line)
             else:
                 events[-1].lines.setdefault(line.name, line)
-    if open_parts or not text.lstrip("\ufeff").lstrip().upper().startswith("BEGIN:VCALENDAR"):
+    if open_parts:
         raise ScheduleError("schedules.ics_not_whole")
     return events
 
