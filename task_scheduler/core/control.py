@@ -1,8 +1,9 @@
 """Commands: what callers ask of the ledger, applied inside the engine's transaction.
 
-Responsible for: add, change, remove, pause, resume, run now, cancel. An answer is given only
-after the commit, and after every unstarted claim of the task was revoked or has started. A
-command that cannot be followed is refused with an error and changes nothing.
+Responsible for: add, change, remove, pause, resume; `run_commands` carries out what is asked of
+runs. An answer is given only after the commit, and after every unstarted claim of the task was
+revoked or has started. A command that cannot be followed is refused with an error and changes
+nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from task_scheduler.core.events import (
     EntryPaused,
     EntryRemoved,
     EntryResumed,
-    RunSettled,
 )
 from task_scheduler.core.flights import Flight, Flights, Known, Work
 from task_scheduler.core.inbox import (
@@ -36,26 +36,22 @@ from task_scheduler.core.limits import EngineLimits
 from task_scheduler.core.model import (
     Entry,
     Microseconds,
-    Outcome,
-    RunState,
     SkipReason,
     WaitingFor,
 )
-from task_scheduler.core.planner import Admission, PlannedSkip, Seats
+from task_scheduler.core.planner import PlannedSkip
 from task_scheduler.core.policies import to_plain
 from task_scheduler.core.ports import Hands, Store
+from task_scheduler.core.run_commands import RunCommands
 from task_scheduler.core.skips import GivenUp, give_up, record_skips, skip_event
 from task_scheduler.errors import (
     DefinitionError,
-    RunNotFoundError,
     StoreError,
     TaskNotFoundError,
     TaskSchedulerError,
 )
 
 __all__ = ["Control", "nearest_hint"]
-
-_REPLACED = "replaced by the next run"
 
 
 class Control:
@@ -76,14 +72,14 @@ class Control:
         self._flights = flights
         self._hands = hands
         self._limits = limits
-        self._next_run_id = next_run_id
+        self.runs = RunCommands(store, flights, hands, next_run_id=next_run_id)
         self._handlers: dict[type[Command], Callable[[Any, Work], Any]] = {
             AddEntries: self._add,
             RemoveEntries: self._remove,
             PauseEntry: self._pause,
             ResumeEntry: self._resume,
             RequestRun: self._request_run,
-            CancelRun: self._cancel_run,
+            CancelRun: self.runs.cancel,
         }
 
     def apply(self, commands: Sequence[Command], work: Work) -> None:
@@ -131,7 +127,7 @@ class Control:
     def _cursor_of(self, entry: Entry, old: StoredEntry | None, work: Work) -> list[Any]:
         """Return the row of `put_progress` for a new or changed entry."""
         now = work.now
-        ahead = self._recall(entry.task_id, work) if old is not None else None
+        ahead = self.runs.recall(entry.task_id, work) if old is not None else None
         revision = 1 if old is None else old.revision + 1
         anchor = now if old is None or old.cursor is None else old.anchor
         cursor = None if old is None else old.cursor
@@ -170,42 +166,6 @@ class Control:
     def _later(self, now: Microseconds) -> Microseconds:
         return now + self._limits.rule_retry
 
-    def _recall(self, task_id: str, work: Work) -> Microseconds | None:
-        """Take unstarted claims back: no old definition starts after the answer.
-
-        Returns the moment of a claim taken ahead of its time: its run is forgotten, as if it had
-        never been planned. Others go back to the ledger and are claimed anew.
-        """
-        ahead: Microseconds | None = None
-        forgotten, returned = [], []
-        for flight in self._revoked(task_id, work):
-            claim = flight.claim
-            is_ahead = claim.scheduled_at > work.now and claim.attempt == 1
-            if is_ahead and flight.origin == "schedule":
-                ahead = min(claim.scheduled_at, ahead or claim.scheduled_at)
-                forgotten.append(claim.run_id)
-            else:
-                returned.append([claim.run_id, claim.token])
-        if returned:
-            self._store.execute("hand_back", rows=returned)
-        if forgotten:
-            self._store.execute("forget_runs", rows=forgotten)
-            work.vacated.add(task_id)
-        return ahead
-
-    def _revoked(self, task_id: str, work: Work) -> list[Flight]:
-        """Revoke the unstarted claims of a task at the gate; return those that were caught."""
-        caught = []
-        already = set(work.ended)
-        for flight in self._flights.unstarted_of(task_id):
-            if flight.claim.run_id in already:
-                continue
-            if self._hands.revoke(flight.claim.run_id):
-                caught.append(flight)
-                work.revoked.append(flight)
-                work.ended.append(flight.claim.run_id)
-        return caught
-
     # -- remove, pause, resume ------------------------------------------------------------------
 
     def _existing(self, task_ids: Sequence[str]) -> dict[str, StoredEntry]:
@@ -222,7 +182,7 @@ class Control:
         reason = SkipReason.REMOVED
         given_up = []
         for task_id, old in stored.items():
-            ahead = self._recall(task_id, work)
+            ahead = self.runs.recall(task_id, work)
             self._account(old, old.next_due_at if ahead is None else ahead, reason, work)
             work.events.append(EntryRemoved(task_id, old.entry.name))
             self._flights.unlearn(task_id)
@@ -243,7 +203,7 @@ class Control:
     def _pause(self, command: PauseEntry, work: Work) -> None:
         task_id = command.task_id
         old = self._existing([task_id])[task_id]
-        ahead = self._recall(task_id, work)
+        ahead = self.runs.recall(task_id, work)
         if ahead is not None:
             self._store.execute("move_cursors", rows=[[task_id, ahead - 1, ahead, None, None]])
         self._store.execute(
@@ -307,13 +267,6 @@ class Control:
             last = max(due_at, work.now - 1)
             self._skip(old.entry, PlannedSkip(due_at, last, None, reason), work)
 
-    def _skip(self, entry: Entry, skip: PlannedSkip, work: Work) -> None:
-        work.events.append(skip_event(entry, skip, work.now))
-        row = [entry.task_id, skip.reason, skip.first, skip.last, skip.count, None, work.now]
-        record_skips(self._store, [row])
-
-    # -- runs -----------------------------------------------------------------------------------
-
     def _request_run(self, command: RequestRun, work: Work) -> int:
         task_id, key = command.task_id, f"manual:{command.request_id}"
         old = self._existing([task_id])[task_id]
@@ -322,117 +275,12 @@ class Control:
             return present
         if not old.is_resolved:
             raise DefinitionError("errors.task_unresolved", task_id=task_id)
-        taken, queued, _ = self._store.fetch("seats_of", task_id=task_id)
-        seats = Seats(taken + self._flights.seats_kept(task_id), queued)
-        admission = planner.admit(old.entry.policies, seats)
-        is_skipped = admission is Admission.SKIP
-        if admission is Admission.REPLACE:
-            self.replace([old.entry], work)
-        is_queued = admission in (Admission.QUEUE, Admission.REPLACE)
-        run_id = self._next_run_id()
-        row = [
-            run_id,
-            task_id,
-            key,
-            "manual",
-            RunState.SKIPPED if is_skipped else RunState.WAITING,
-            work.now,
-            work.now,
-            WaitingFor.OVERLAP if is_queued else None,
-            old.entry.policies.priority,
-            old.entry.executor,
-            None,
-            None,
-            SkipReason.OVERLAP if is_skipped else None,
-        ]
-        self._store.execute("insert_runs", rows=[row])
-        if is_skipped:
-            skip = PlannedSkip(work.now, work.now, 1, SkipReason.OVERLAP)
-            work.events.append(skip_event(old.entry, skip, work.now))
-            self._store.execute("count_skips", rows=[[task_id, 1]])
-        return run_id
+        return self.runs.request(old, key, "manual", work)
 
-    def replace(self, entries: Sequence[Entry], work: Work) -> None:
-        """End the living runs of tasks for the sake of new ones."""
-        names = {entry.task_id: entry.name for entry in entries}
-        reason = SkipReason.SUPERSEDED
-        given_up = [
-            GivenUp.of_flight(flight, reason)
-            for task_id in names
-            for flight in self._revoked(task_id, work)
-        ]
-        for run_id, task_id, at, _, attempts, _ in self._store.fetch(
-            "waiting_runs", ids=list(names)
-        ):
-            given_up.append(GivenUp(run_id, task_id, names[task_id], at, attempts, reason))
-        give_up(self._store, given_up, work)
-        work.vacated.update(names)
-        ended = set(work.ended)
-        living = [
-            flight
-            for flight in self._flights.in_hand.values()
-            if flight.claim.task_id in names and flight.claim.run_id not in ended
-        ]
-        self._promise_cancel(living, _REPLACED, reason, work)
-
-    def _cancel_run(self, command: CancelRun, work: Work) -> bool:
-        row = self._store.fetch("run_by_id", run_id=command.run_id)
-        if row is None:
-            raise RunNotFoundError("errors.run_not_found", run_id=command.run_id)
-        run_id, task_id, state, _ = row
-        if state not in (RunState.WAITING, RunState.RUNNING):
-            return False
-        flight = self._flights.in_hand.get(run_id)
-        if flight is not None and run_id not in work.ended:
-            if not self._hands.revoke(run_id):
-                self._promise_cancel([flight], command.reason, None, work)
-                return True
-            work.revoked.append(flight)
-            work.ended.append(run_id)
-            token = flight.claim.token
-        else:
-            token = None
-        return self.cancel_waiting(run_id, task_id, command.reason, token=token, work=work)
-
-    def cancel_waiting(
-        self,
-        run_id: int,
-        task_id: str,
-        reason: str | None,
-        *,
-        token: int | None = None,
-        work: Work,
-    ) -> bool:
-        """Cancel a waiting run; False if it is in the hands of a process that is gone."""
-        if not self._store.execute(
-            "cancel_waiting", run_id=run_id, token=token, at=work.now, error=reason
-        ):
-            return False
-        work.vacated.add(task_id)
-        work.events.append(
-            RunSettled(task_id, task_id, run_id, 0, Outcome.CANCELLED, reason, 0, work.now)
-        )
-        return True
-
-    def _promise_cancel(
-        self,
-        flights: Sequence[Flight],
-        cancel_reason: str,
-        skip_reason: SkipReason | None,
-        work: Work,
-    ) -> None:
-        """End attempts that began; whatever becomes of them, and of us, no other ones follow."""
-
-        def cancel() -> None:
-            for flight in flights:
-                flight.cancel_reason = cancel_reason
-                flight.skip_reason = skip_reason
-                self._hands.cancel(flight.claim, cancel_reason)
-
-        if flights:
-            rows = [[flight.claim.run_id, cancel_reason, skip_reason] for flight in flights]
-            self._store.execute("promise_cancel", rows=rows)
-            work.after.append(cancel)
+    def _skip(self, entry: Entry, skip: PlannedSkip, work: Work) -> None:
+        work.events.append(skip_event(entry, skip, work.now))
+        row = [entry.task_id, skip.reason, skip.first, skip.last, skip.count, None, work.now]
+        record_skips(self._store, [row])
 
 
 def nearest_hint(task_id: str, known: Sequence[str]) -> str:

@@ -264,7 +264,7 @@ class Engine:
             if plan.is_replacing:
                 replaced.append(known.entry)
         if replaced:
-            self._control.replace(replaced, work)
+            self._control.runs.replace(replaced, work)
         self._insert(starts, work)
         self._store.execute("move_cursors", rows=cursors)
         record_skips(self._store, self._joined(skips, going_on))

@@ -144,6 +144,6 @@ class Reception:
         self._store.execute("hand_back", rows=rows)
         give_up(self._store, given_up, work)
         for flight in cancelled:
-            self._control.cancel_waiting(
+            self._control.runs.cancel_waiting(
                 flight.claim.run_id, flight.claim.task_id, flight.cancel_reason, work=work
             )

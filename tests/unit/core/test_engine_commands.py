@@ -189,6 +189,32 @@ def test_a_cancelled_retry_lets_the_queue_go_on(bench: Bench) -> None:
     assert len(bench.hands.gate) == 1
 
 
+@pytest.mark.parametrize(
+    ("overlap", "limit"),
+    [(OverlapPolicy.SKIP, 0), (OverlapPolicy.QUEUE, 1), (OverlapPolicy.ALLOW, 1)],
+)
+def test_a_run_that_is_still_to_come_keeps_no_request_out(
+    bench: Bench, overlap: OverlapPolicy, limit: int
+) -> None:
+    bench.add(entry(overlap=overlap, overlap_limit=limit))
+    bench.end(bench.start())
+    bench.tick()
+    bench.tick(after=9.95)
+    assert [c.due_at for c in bench.hands.gate.values()] == [T0 + 10 * SECOND], "claimed ahead"
+
+    asked = bench.command(RequestRun(task_id="pump", request_id="now"))
+    bench.start(asked)
+    bench.tick(after=0.05)
+
+    assert bench.runs("state, origin")[:2] == [("succeeded", "schedule"), ("running", "manual")]
+    if overlap is OverlapPolicy.QUEUE:
+        assert bench.runs("state, waiting_for")[2:] == [("waiting", "overlap")]
+    else:
+        assert bench.skips("reason, first_at, blocker_run_id") == [
+            ("overlap", T0 + 10 * SECOND, asked)
+        ]
+
+
 def test_a_run_on_request_obeys_the_overlap_and_comes_once_for_one_request(bench: Bench) -> None:
     bench.add(entry())
     bench.start()
