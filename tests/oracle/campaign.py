@@ -155,9 +155,15 @@ class Campaign:
 
 def reason_of_cronsim(expression: Expression, change: Change, difference: set[int]) -> str | None:
     """Return why cronsim differs from the scan, by the table of docs/cron.md; None: unexplained."""
-    is_whole_hours = (change.after - change.before) % 3600 == 0
-    if not expression.is_fixed and not is_whole_hours and min(difference) >= change.at - 3600:
+    if expression.is_fixed:
+        return None
+    moved = change.after - change.before
+    if moved % 3600 and min(difference) >= change.at - 3600:
         return "it goes on in whole hours from a minute that the change has moved"
+    wall = (change.at + change.before) % DAY
+    is_at_odd_minute, is_over_midnight = wall % 3600 != 0, wall == 0 or wall + moved > DAY
+    if moved > 0 and (is_at_odd_minute or is_over_midnight) and min(difference) >= change.at:
+        return "it starts the hour or the day from its beginning, which the clocks have skipped"
     return None
 
 

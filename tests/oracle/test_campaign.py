@@ -204,3 +204,11 @@ def test_a_difference_of_cronsim_is_excused_only_where_the_table_says_so() -> No
     assert not campaign.reason_of_cronsim(wildcard, half_hour, {10**9 - 7200})
     assert not campaign.reason_of_cronsim(wildcard, whole_hour, {10**9})
     assert not campaign.reason_of_cronsim(fixed, half_hour, {10**9})
+
+    at_midnight = Change("Asia/Beirut", 86_400 * 1000, 0, 3600)
+    at_a_quarter = Change("Pacific/Chatham", 86_400 * 1000 + 900, 3600, 7200)
+    at_two = Change("America/New_York", 86_400 * 1000, 7200, 10_800)
+    for change, is_excused in ((at_midnight, True), (at_a_quarter, True), (at_two, False)):
+        assert bool(campaign.reason_of_cronsim(wildcard, change, {change.at})) is is_excused
+        assert not campaign.reason_of_cronsim(wildcard, change, {change.at - 60})
+        assert not campaign.reason_of_cronsim(fixed, change, {change.at})
