@@ -8,11 +8,12 @@ functions that an entry names.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from task_scheduler.core.model import Entry
 from task_scheduler.errors import DefinitionError, TaskSchedulerError
+from task_scheduler.schedules.calendars.registry import BUILT_IN, Calendars
 from task_scheduler.schedules.occurrences import Occurrences, union
 from task_scheduler.schedules.rule import ScheduleRule, from_plain, occurrences_of
 from task_scheduler.tasks.registry import resolve_function, restore_task
@@ -35,7 +36,8 @@ class _Bound:
 class Bindings:
     """The catalog of the engine and of the workers."""
 
-    def __init__(self) -> None:
+    def __init__(self, calendars: Callable[[], Calendars] = lambda: BUILT_IN) -> None:
+        self._calendars = calendars
         self._guard = threading.Lock()
         self._bound: dict[str, _Bound] = {}
         self._restored: dict[str, tuple[Entry, BaseTask]] = {}
@@ -84,7 +86,8 @@ class Bindings:
             rules = bound.rules
         else:
             rules = [from_plain(plain) for plain in entry.rules]
-        return union([occurrences_of(rule) for rule in rules])
+        calendars = self._calendars()
+        return union([occurrences_of(rule, calendars, task_id=entry.task_id) for rule in rules])
 
     def task_of(self, entry: Entry) -> BaseTask:
         """Return the task of an entry; raises DefinitionError where its code is gone."""

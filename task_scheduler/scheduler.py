@@ -10,7 +10,6 @@ import logging
 import os
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -25,16 +24,17 @@ from task_scheduler.core.inbox import (
     ResumeEntry,
 )
 from task_scheduler.core.model import Entry
-from task_scheduler.errors import ConfigError, DefinitionError, ScheduleError
+from task_scheduler.errors import DefinitionError
 from task_scheduler.holding import HoldingOptions
 from task_scheduler.i18n import set_language
-from task_scheduler.ledger_view import USER_RULE, LedgerView
+from task_scheduler.ledger_view import LedgerView
 from task_scheduler.observe.log_listener import LogListener
 from task_scheduler.observe.logs import LOGGER_NAME, LogHandle, open_logs
 from task_scheduler.runtime import Runtime
-from task_scheduler.schedules.rule import ScheduleRule, ScheduleType, describe, to_plain
+from task_scheduler.schedules.rule import ScheduleRule, occurrences_of, to_plain
 from task_scheduler.state_files import StateFiles, temporary_files
 from task_scheduler.stores.sqlite import MEMORY, SqliteReader
+from task_scheduler.task_rules import Rules, plain_of, rules_of, without_times
 from task_scheduler.tasks.function import FunctionTask
 from task_scheduler.tasks.registry import entry_of, warnings_of
 from task_scheduler.tasks.task import BaseTask
@@ -42,7 +42,6 @@ from task_scheduler.tasks.task import BaseTask
 __all__ = ["TaskScheduler"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-_Rules = ScheduleRule | Sequence[ScheduleRule] | None
 
 _log = logging.getLogger(LOGGER_NAME)
 
@@ -70,7 +69,7 @@ class TaskScheduler:
         settings = self.config.settings
         set_language(settings.scheduler.language or _language_of_environment(os.environ))
         self._clock = SystemClock()
-        self._bindings = Bindings()
+        self._bindings = Bindings(lambda: self.config.calendars)
         is_memory = settings.storage.path == MEMORY
         self.files = temporary_files(self) if is_memory else StateFiles(Path(settings.storage.path))
         self._runtime = Runtime(
@@ -108,55 +107,42 @@ class TaskScheduler:
 
     # -- tasks ----------------------------------------------------------------------------------
 
-    def add_task(
-        self,
-        task: BaseTask,
-        schedule_rule: _Rules = None,
-        *,
-        every: float | str | timedelta | None = None,
-        cron: str | None = None,
-        at: datetime | str | None = None,
-        timezone: str | None = None,
-    ) -> None:
+    def add_task(self, task: BaseTask, schedule_rule: Rules = None, **times: Any) -> None:
         """Add a task with its rule or rules, or change the one of the same id.
 
-        Instead of a rule: `every` (seconds, ``"5m"``, a timedelta), `cron` or `at`. Without any,
-        it runs only on request. A changed task keeps its history and its place in time; what will
-        probably fail is logged as a warning. Raises DefinitionError or ScheduleError for what
+        Instead of a rule, keywords: ``every="5m"`` (or seconds, or a timedelta), ``cron=``,
+        ``at=``, ``daily="08:00"``, ``weekly=``, ``monthly=``, ``on_calendar=``, ``rrule=``,
+        ``solar="sunset"``, and what goes along with them: ``timezone=``, ``start_at=``,
+        ``end_at=``, ``max_runs=``, ``exclude=["japan"]`` and the others of ScheduleRule. Without
+        any, it runs only on request. A changed task keeps its history and its place in time; what
+        will probably fail is logged as a warning. Raises DefinitionError or ScheduleError for what
         cannot be, and where a task of another kind has the id.
         """
-        rules = _rules_of(schedule_rule, every=every, cron=cron, at=at, timezone=timezone)
-        self._add([(task, rules)])
+        self._add([(task, rules_of(schedule_rule, **times))])
 
-    def add_tasks(self, tasks: Iterable[tuple[BaseTask, _Rules]]) -> None:
+    def add_tasks(self, tasks: Iterable[tuple[BaseTask, Rules]]) -> None:
         """Add many tasks, each with its rule or rules, in one commit: all of them or none."""
         pairs = []
         for item in tasks:
             pair: object = item
             if not isinstance(pair, tuple | list) or len(pair) != 2:
                 raise DefinitionError("runtime.not_a_pair", value=item)
-            pairs.append((item[0], _rules_of(item[1])))
+            pairs.append((item[0], rules_of(item[1])))
         self._add(pairs)
 
     def task(
-        self,
-        task_id: str | None = None,
-        *,
-        name: str | None = None,
-        every: float | str | timedelta | None = None,
-        cron: str | None = None,
-        at: datetime | str | None = None,
-        timezone: str | None = None,
-        **options: Any,
+        self, task_id: str | None = None, *, name: str | None = None, **options: Any
     ) -> Callable[[_Function], _Function]:
         """Decorate a function to add it as a task; its id is its name unless given.
 
-        ``@scheduler.task(every="5m", max_retries=1)``; other keywords are those of FunctionTask.
+        ``@scheduler.task(every="5m", max_retries=1)``: keywords are the times of `add_task` and
+        the options of FunctionTask.
         """
+        own, times = without_times(options)
 
         def add(function: _Function) -> _Function:
-            made = FunctionTask(task_id or function.__name__, name, function, **options)
-            self.add_task(made, every=every, cron=cron, at=at, timezone=timezone)
+            made = FunctionTask(task_id or function.__name__, name, function, **own)
+            self.add_task(made, **times)
             return function
 
         return add
@@ -313,9 +299,12 @@ class TaskScheduler:
         self._open_logs()
         entries: list[Entry] = []
         for task, rules in pairs:
+            for rule in rules:
+                # Refused here, where the traceback shows who named a calendar that is not there.
+                occurrences_of(rule, self.config.calendars, task_id=getattr(task, "task_id", None))
             entry = entry_of(
                 task,
-                [_plain(rule) for rule in rules],
+                [plain_of(rule) for rule in rules],
                 self.config.policies,
                 has_user_rule=any(to_plain(rule) is None for rule in rules),
                 origin=origin,
@@ -379,67 +368,6 @@ class TaskScheduler:
 
         stop_in_background(self)
         return True
-
-
-def _rules_of(
-    given: _Rules,
-    *,
-    every: float | str | timedelta | None = None,
-    cron: str | None = None,
-    at: datetime | str | None = None,
-    timezone: str | None = None,
-) -> tuple[ScheduleRule, ...]:
-    """Return the rules that a user asked for in any of the forms."""
-    keywords = {"every": every, "cron": cron, "at": at, "timezone": timezone}
-    named = [name for name, value in keywords.items() if value is not None]
-    if given is not None:
-        if named:
-            raise ScheduleError("runtime.rule_and_keyword", names=", ".join(named))
-        rules: object = (given,) if isinstance(given, ScheduleRule) else given
-        if not isinstance(rules, list | tuple):
-            raise ScheduleError("runtime.no_rule", value=given)
-        for rule in rules:
-            if not isinstance(rule, ScheduleRule):
-                raise ScheduleError("runtime.no_rule", value=rule)
-        return tuple(rules)
-    found = []
-    if every is not None:
-        seconds = _seconds_of(every)
-        found.append(ScheduleRule(ScheduleType.INTERVAL, seconds=seconds, timezone=timezone))
-    if cron is not None:
-        found.append(ScheduleRule(ScheduleType.CRON, cron=cron, timezone=timezone))
-    if at is not None:
-        moment = _moment_of(at)
-        found.append(ScheduleRule(ScheduleType.ONCE, run_at=moment, timezone=timezone))
-    return tuple(found)
-
-
-def _seconds_of(every: object) -> float:
-    from task_scheduler.config.amounts import parse_duration
-
-    if isinstance(every, timedelta):
-        return every.total_seconds()
-    try:
-        return parse_duration(every)
-    except ConfigError:
-        raise ScheduleError("runtime.bad_every", value=every) from None
-
-
-def _moment_of(at: object) -> datetime:
-    if isinstance(at, datetime):
-        return at
-    try:
-        return datetime.fromisoformat(str(at))
-    except ValueError:
-        raise ScheduleError("runtime.bad_at", value=at) from None
-
-
-def _plain(rule: ScheduleRule) -> dict[str, Any]:
-    plain = to_plain(rule)
-    if plain is not None:
-        return plain
-    # Its code cannot be stored: what is shown is kept, and tells a changed rule from the same.
-    return {"type": USER_RULE, "class": type(rule).__qualname__, "description": describe(rule)}
 
 
 def _language_of_environment(environ: Mapping[str, str]) -> str:

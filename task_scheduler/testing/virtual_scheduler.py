@@ -26,13 +26,13 @@ from task_scheduler.core.inbox import (
 from task_scheduler.core.model import Claim, Entry, Microseconds, Outcome
 from task_scheduler.errors import DefinitionError, TaskSchedulerError
 from task_scheduler.ledger_view import LedgerView
-
-# The facade's own reading of what users give as a rule: a test's schedule means the same.
-from task_scheduler.scheduler import _plain, _rules_of
 from task_scheduler.schedules.instants import datetime_at, instant_of
 from task_scheduler.schedules.rule import ScheduleRule, to_plain
 from task_scheduler.schedules.zones import local_zone
 from task_scheduler.stores.sqlite import MEMORY, SqliteStore
+
+# The facade's own reading of what users give as a rule: a test's schedule means the same.
+from task_scheduler.task_rules import plain_of, rules_of
 from task_scheduler.tasks.attempt import perform
 from task_scheduler.tasks.context import RunContext
 from task_scheduler.tasks.registry import entry_of
@@ -109,7 +109,7 @@ class VirtualScheduler:
 
     def add_task(self, task: BaseTask, schedule_rule: _Rules = None, **when: Any) -> None:
         """Add or change a task, with the rules and keywords of `TaskScheduler.add_task`."""
-        self._add([(task, _rules_of(schedule_rule, **when))])
+        self._add([(task, rules_of(schedule_rule, **when))])
 
     def remove_task(self, task_id: str) -> None:
         """Remove a task; its history stays. Raises TaskNotFoundError."""
@@ -254,7 +254,7 @@ class VirtualScheduler:
         entries = [
             entry_of(
                 task,
-                [_plain(rule) for rule in rules],
+                [plain_of(rule) for rule in rules],
                 self.config.policies,
                 has_user_rule=any(to_plain(rule) is None for rule in rules),
                 origin=origin,

@@ -15,7 +15,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("",),  # the package's own __init__: the public names
     ("scheduler", "testing"),  # the facade, the only wiring; the same parts in virtual time
     ("runtime", "engine_loop", "holding", "control", "offers", "forks"),
-    ("dispatcher", "bindings", "config", "foreground"),
+    ("dispatcher", "bindings", "config", "foreground", "task_rules"),
     ("ledger_view", "retention", "state_files"),
     ("tasks", "stores", "executors", "observe", "supervision"),
     ("clock", "clock_watch"),
