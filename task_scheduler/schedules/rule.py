@@ -2,7 +2,7 @@
 
 Responsible for: the public class, its plain JSON form and its answers to users. What it takes
 stands in `rule_parameters`, the way to its instants in `rule_occurrences`, its sentence in
-`rule_sentence`.
+`sentences`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from task_scheduler.schedules.rule_parameters import (
     type_of,
     zone_name_of,
 )
-from task_scheduler.schedules.rule_sentence import sentence_of
 from task_scheduler.schedules.user_occurrences import UserOccurrences
 from task_scheduler.schedules.zones import Zone, local_zone, zone_named
 
@@ -238,12 +237,18 @@ def from_plain(plain: Mapping[str, Any]) -> ScheduleRule:
     return _from_plain(plain, 0)
 
 
-def describe(rule: ScheduleRule) -> str:
-    """Return a short sentence about a rule in the current language."""
-    if _is_user_rule(rule):
+def describe(rule: ScheduleRule, *, task_id: str | None = None) -> str:
+    """Return the sentence of a rule in the current language, without capital and full stop.
+
+    `task_id` decides what ``H`` of a cron expression stands for.
+    """
+    # Whoever only makes rules does not load what it takes to tell them.
+    from task_scheduler.schedules import sentences
+
+    plain = to_plain(rule)
+    if plain is None:
         return translate("schedules.by_user_rule", rule=type(rule).__qualname__)
-    parts = [describe(part) for part in rule.rules or ()]
-    return sentence_of(rule.schedule_type, _given(rule), parts)
+    return sentences.describe(plain, task_id=task_id)
 
 
 def _from_plain(plain: object, depth: int) -> ScheduleRule:

@@ -179,30 +179,32 @@ def test_a_fold_survives_the_plain_form() -> None:
 
 
 SENTENCES = [
-    (ScheduleRule("interval", seconds=30), "every 30 seconds", "每 30 秒", "30 秒ごと"),
-    (ScheduleRule("interval", seconds=300), "every 5 minutes", "每 5 分钟", "5 分ごと"),
-    (ScheduleRule("interval", seconds=3600), "every hour", "每小时", "1 時間ごと"),
-    (ScheduleRule("interval", seconds=1), "every second", "每秒", "毎秒"),
-    (ScheduleRule("interval", minutes=90), "every 90 minutes", "每 90 分钟", "90 分ごと"),
-    (ScheduleRule("interval", days=2), "every 2 days", "每 2 天", "2 日ごと"),
-    (ScheduleRule("interval", seconds=0.25), "every 0.25 seconds", "每 0.25 秒", "0.25 秒ごと"),
+    (ScheduleRule("interval", seconds=30), "every 30 seconds", "每 30 秒", "30秒ごと"),
+    (ScheduleRule("interval", minutes=90), "every 90 minutes", "每 90 分钟", "90分ごと"),
+    (ScheduleRule("interval", seconds=0.25), "every 0.25 seconds", "每 0.25 秒", "0.25秒ごと"),
     (
         ScheduleRule("interval", hours=1, start_at=RUN_AT),
-        "every hour from 2030-01-31 09:00:00",
-        "从 2030-01-31 09:00:00 起每小时",
-        "2030-01-31 09:00:00 から1 時間ごと",
+        "every hour, from 31 January 2030 at 09:00 (UTC+09:00)",
+        "每小时，自2030年1月31日 9:00（UTC+09:00）起",
+        "1時間ごと、2030年1月31日9:00（UTC+09:00）から",
     ),
     (
         ScheduleRule("once", run_at=RUN_AT),
-        "once at 2030-01-31 09:00:00",
-        "在 2030-01-31 09:00:00 执行一次",
-        "2030-01-31 09:00:00 に一回",
+        "once, on 31 January 2030 at 09:00 (UTC+09:00)",
+        "2030年1月31日 9:00（UTC+09:00），一次",
+        "2030年1月31日9:00（UTC+09:00）に1回",
     ),
     (
         ScheduleRule("cron", cron="0 3 * * *", timezone="Asia/Tokyo"),
-        "cron 0 3 * * * (Asia/Tokyo)",
-        "cron 0 3 * * *（Asia/Tokyo）",
-        "cron 0 3 * * *（Asia/Tokyo）",
+        "every day at 03:00 (Asia/Tokyo)",
+        "每天 3:00（Asia/Tokyo）",
+        "毎日3:00（Asia/Tokyo）",
+    ),
+    (
+        ScheduleRule("monthly", monthly="15,first mon 08:00"),
+        "the 15th of each month, and also the first Monday of each month, at 08:00",
+        "每月15日以及每月第一个周一 8:00",
+        "毎月15日、および毎月第1月曜の8:00",
     ),
 ]
 
