@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
+from task_scheduler.config.calendar_files import CalendarError
+from task_scheduler.config.calendars import calendar_of
 from task_scheduler.config.checks import Checked, Read, checked, entry_problem
 from task_scheduler.config.entries import Declared, Folders
 from task_scheduler.config.entry_times import EntryError
@@ -27,7 +29,7 @@ from task_scheduler.config.layers import (
     plain_copy,
 )
 from task_scheduler.config.live import LiveMapping
-from task_scheduler.config.problems import KeyPath, Problem, dotted, error_of
+from task_scheduler.config.problems import KeyPath, Place, Problem, dotted, error_of
 from task_scheduler.config.references import References
 from task_scheduler.config.settings import NAMED_SECTIONS, SECTIONS, Settings, plain_defaults
 from task_scheduler.config.source import default_file
@@ -127,6 +129,25 @@ class Config:
             merged, settings, calendars = self._read()
             self._declared(merged, settings, calendars)
             self._adopt(merged, settings, calendars)
+
+    def reread_calendars(self) -> list[str]:
+        """Read the files of calendars again; return what is wrong with them now, with the place.
+
+        A file that is gone or wrong leaves the calendar that was read last. Subscribers are told
+        where a calendar changed.
+        """
+        sentences = []
+        with self._lock:
+            read = dict(self._calendars)
+            for name, (config, _) in self._calendars.items():
+                try:
+                    read[name] = config, calendar_of(config, self.folder)
+                except CalendarError as error:
+                    key = dotted(("calendars", name, *error.path))
+                    label = error.place.label if error.place else self._name()
+                    sentences.append(str(Problem(Place(label), key, error.sentence)))
+            self._adopt(self._merged, self._settings, read)
+        return sentences
 
     def declared(self) -> list[Declared]:
         """Return the declared tasks; their functions are imported now.

@@ -72,13 +72,17 @@ def calendar_from_plain(plain: Mapping[str, Any]) -> Calendar:
 
 
 def days_from(text: str) -> frozenset[int]:
-    """Return the days of ``2026-08-11``, ``2026-12-29/2027-01-03`` or, every year, ``12-31``."""
+    """Return the days of ``2026-08-11``, ``2026-12-29/2027-01-03``, or of every year, ``12-31``.
+
+    A range of every year may go over its end: ``12-29/01-03``.
+    """
     first_text, slash, last_text = (part.strip() for part in text.partition("/"))
+    if not slash:
+        last_text = first_text
     try:
-        if not slash and _YEARLY.fullmatch(first_text):
-            return _every_year(int(first_text[:2]), int(first_text[3:]))
-        first = date.fromisoformat(first_text)
-        last = date.fromisoformat(last_text) if slash else first
+        if _YEARLY.fullmatch(first_text) and _YEARLY.fullmatch(last_text):
+            return _every_year(first_text, last_text)
+        first, last = date.fromisoformat(first_text), date.fromisoformat(last_text)
     except ValueError:
         raise ScheduleError("schedules.bad_day", value=text[:_SHOWN_LENGTH]) from None
     length = (last - first).days
@@ -86,21 +90,36 @@ def days_from(text: str) -> frozenset[int]:
         raise ScheduleError(
             "schedules.bad_day_range", value=text[:_SHOWN_LENGTH], longest=_LONGEST_RANGE
         )
+    return _days_between(first, last)
+
+
+def _every_year(first: str, last: str) -> frozenset[int]:
+    """Return the days from ``MM-DD`` to ``MM-DD`` in every year that is planned."""
+    # In a leap year, which has them all, first: 29 February is a day, the 30th is none.
+    is_over_new_year = date.fromisoformat(f"2000-{first}") > date.fromisoformat(f"2000-{last}")
+    days: set[int] = set()
+    for year in range(_FIRST_YEAR, _LAST_YEAR + 1):
+        begin, end = _in_year(year, first), _in_year(year + is_over_new_year, last)
+        if begin is None and first == last:
+            continue
+        # In other years the range begins the day after, or ends the day before.
+        days |= _days_between(
+            begin or date(year, 3, 1), end or date(year + is_over_new_year, 2, 28)
+        )
+    return frozenset(days)
+
+
+def _in_year(year: int, text: str) -> date | None:
+    """Return ``MM-DD`` in a year; None for 29 February where it has none."""
+    try:
+        return date.fromisoformat(f"{year}-{text}")
+    except ValueError:
+        return None
+
+
+def _days_between(first: date, last: date) -> frozenset[int]:
     begin = first.toordinal() - _EPOCH_DAY
-    return frozenset(range(begin, begin + length + 1))
-
-
-def _every_year(month: int, day: int) -> frozenset[int]:
-    # In a leap year first: 29 February is a day, the 30th is none.
-    date(2000, month, day)
-    years = range(_FIRST_YEAR, _LAST_YEAR + 1)
-    is_leap_day = (month, day) == (2, 29)
-    dates = [date(y, month, day) for y in years if not is_leap_day or _is_leap(y)]
-    return frozenset(found.toordinal() - _EPOCH_DAY for found in dates)
-
-
-def _is_leap(year: int) -> bool:
-    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    return frozenset(range(begin, last.toordinal() - _EPOCH_DAY + 1))
 
 
 def _days_of(plain: Mapping[str, Any], key: str) -> frozenset[int]:

@@ -33,9 +33,22 @@ KEYS = [(section, key) for section, keys in plain_defaults().items() for key in 
 ENTRY_KEYS = [
     "type", "name", "every", "cron", "at", "schedule", "timezone", "start_at", "enabled", "args",
     "command", "script_path", "function", "kwargs", "env", "working_dir", "interpreter", "days",
-    "patterns", "log_dir", "timeout", "overlap", "isolation", "description",
+    "patterns", "log_dir", "timeout", "overlap", "isolation", "description", "daily", "weekly",
+    "monthly", "on_calendar", "rrule", "solar", "latitude", "end_at", "max_runs", "exclude", "roll",
+    "include", "jitter_seconds", "anchor", "kind", "gap", "day_and",
 ]  # fmt: skip
-RULES = st.dictionaries(st.sampled_from(["type", "seconds", "cron", "run_at", "gap"]), VALUES)
+RULES = st.dictionaries(
+    st.sampled_from(["type", "seconds", "cron", "run_at", "gap", "rules", "exclude", "weekly"]),
+    VALUES,
+)
+CALENDARS = st.dictionaries(
+    st.sampled_from(
+        ["country", "weekends", "days", "workdays", "windows", "timezone", "file", "x"]
+    ),
+    VALUES
+    | st.text(max_size=12)
+    | st.lists(st.dictionaries(st.sampled_from(["from", "to", "weekdays"]), st.text(max_size=8))),
+)
 ENTRIES = st.builds(
     lambda kind, keys, rule: {"type": kind, **rule, **keys},
     st.sampled_from(["script", "command", "function", "log_cleanup"]),
@@ -69,6 +82,11 @@ def test_any_value_as_a_section(values: dict[str, Any]) -> None:
 @given(ENTRIES)
 def test_any_value_in_an_entry(entry: dict[str, Any]) -> None:
     load({"entries": {"it": entry}})
+
+
+@given(CALENDARS)
+def test_any_value_in_a_calendar(calendar: dict[str, Any]) -> None:
+    load({"calendars": {"it": calendar}})
 
 
 @given(st.sampled_from(KEYS), st.text(max_size=50) | st.just("9" * 5000))

@@ -205,6 +205,26 @@ def test_a_file_that_changed_is_taken_up_and_told_to_subscribers(
     assert len(told) == 1
 
 
+def test_files_can_be_read_again_without_the_rest(load: Load, tmp_path: Path) -> None:
+    file = tmp_path / "closed.ics"
+    file.write_text(ICS, "utf-8")
+    config = load(text_of({"file": "closed.ics"}))
+    told: list[object] = []
+    config.subscribe(told.append)
+
+    assert config.reread_calendars() == []
+    file.write_text(ICS.replace("20260816", "20260820"), "utf-8")
+    assert config.reread_calendars() == []
+    assert mornings(config) == ["08-12", "08-20", "08-21"]
+    assert len(told) == 1
+    file.write_text("<html>", "utf-8")
+    (sentence,) = config.reread_calendars()
+
+    assert f"{file}:1: calendars.it.file: " in sentence
+    assert mornings(config) == ["08-12", "08-20", "08-21"]
+    assert len(told) == 1
+
+
 def test_calendars_can_be_added_changed_and_removed_while_it_runs(load: Load) -> None:
     config = load(text_of({"days": ["2026-08-13"]}))
 

@@ -22,7 +22,8 @@ from tests.unit.config.conftest import Load
 ROOT = Path(__file__).parents[3]
 SCHEMA = json.loads((ROOT / "docs" / "scheduler_config.schema.json").read_text("utf-8"))
 DOCUMENT = (ROOT / "docs" / "configuration.md").read_text("utf-8")
-EXAMPLE = re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)[0]
+EXAMPLES = re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)
+EXAMPLE = EXAMPLES[0]
 COMMAND = {"type": "command", "command": ["x", 1]}
 
 
@@ -114,7 +115,7 @@ def test_the_document_s_example_loads(load: Load) -> None:
         "log_cleanup",
         "feeding",
     ]
-    assert is_valid(parse_document(EXAMPLE, "x").value)
+    assert all(is_valid(parse_document(example, "x").value) for example in EXAMPLES)
 
 
 def test_the_document_names_every_key_with_its_default() -> None:
@@ -143,3 +144,48 @@ def test_the_policy_keys_are_those_of_the_core() -> None:
 )
 def test_the_words_of_a_policy_are_those_of_the_core(key: str, words: type[StrEnum]) -> None:
     assert get_args(PolicyKeys.model_fields[key].annotation) == tuple(str(word) for word in words)
+
+
+def test_the_calendars_of_the_document_are_read(load: Load) -> None:
+    (example,) = [example for example in EXAMPLES if '"calendars"' in example]
+
+    config = load(example.replace('"file": "harbour.ics"', '"weekends": "mon"'))
+
+    assert {"maintenance", "days_off", "harbour"} < set(config.calendars.names())
+    assert len(config.declared()) == 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"calendars": {"x": {"weekends": True}}},
+        {"calendars": {"x": {"windows": [{"from": "22:00", "to": "06:00"}]}}},
+        {"entries": {"x": {**COMMAND, "daily": "08:00", "exclude": "japan", "roll": "next"}}},
+        {"entries": {"x": {**COMMAND, "at": ["2030-01-01", "2031-01-01"]}}},
+        {"entries": {"x": {**COMMAND, "every": 5, "kind": "fixed_delay"}}},
+        {
+            "entries": {
+                "x": {
+                    **COMMAND,
+                    "schedule": {"type": "any_of", "rules": [{"type": "daily", "daily": "8:00"}]},
+                }
+            }
+        },
+    ],
+)
+def test_the_schema_takes_calendars_and_every_kind_of_rule(value: dict[str, Any]) -> None:
+    assert is_valid(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"calendars": {"x": {"weekend": True}}},
+        {"calendars": {"x": {"windows": [{"from": "22:00"}]}}},
+        {"calendars": {"x": {"weekends": 5}}},
+        {"entries": {"x": {**COMMAND, "daily": "08:00", "roll": "later"}}},
+        {"entries": {"x": {**COMMAND, "daily": "08:00", "weekly": "mon 08:00"}}},
+    ],
+)
+def test_the_schema_refuses_what_the_models_refuse_in_these_too(value: dict[str, Any]) -> None:
+    assert not is_valid(value)

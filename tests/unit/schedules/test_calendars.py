@@ -113,6 +113,13 @@ def test_days_are_read_in_every_form() -> None:
         "2026-12-30", "2026-12-31", "2027-01-01", "2027-01-02",
     ]  # fmt: skip
     assert "2031-12-31" in written("12-31")
+    turn = [day for day in written("12-30/01-01") if "2026-12-01" < day < "2027-02-01"]
+    assert turn == ["2026-12-30", "2026-12-31", "2027-01-01"]
+    assert [day for day in written("02-28/02-29") if day[:4] in ("2027", "2028")] == [
+        "2027-02-28",
+        "2028-02-28",
+        "2028-02-29",
+    ]
     assert [day for day in written("02-29") if day.startswith("20")][:2] == [
         "2000-02-29",
         "2004-02-29",
