@@ -26,7 +26,7 @@ __all__ = ["GROUPS", "Program", "run"]
 
 GROUPS = {
     "scheduler": ("init", "up", "down", "status", "check"),
-    "tasks": ("ls", "show", "next", "simulate", "pause", "resume", "rm"),
+    "tasks": ("ls", "show", "next", "explain", "simulate", "pause", "resume", "rm"),
     "runs": ("run", "runs", "logs", "kill"),
     "help": ("help", "version"),
 }

@@ -13,7 +13,10 @@ from typing import NamedTuple
 
 from task_scheduler.i18n import LANGUAGES, current_language, language_of, translate_into
 
-__all__ = ["Phrases", "Run", "bits_of", "phrases_in", "runs_of", "step_of"]
+__all__ = ["UNITS", "Phrases", "Run", "bits_of", "phrases_in", "runs_of", "step_of"]
+
+UNITS = (("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1))
+"""The units that lengths of time are told in, in seconds; the largest first."""
 
 _SHORTEST_RANGE = 3
 """Two values that follow each other are a list: "Mondays and Tuesdays"."""
@@ -110,6 +113,26 @@ class Phrases:
         if count == 1:
             return self.say(f"every_{unit.removesuffix('s')}")
         return self.say(f"every_{unit}", count=count)
+
+    def length(self, seconds: float) -> str:
+        """Return a length of time, such as "1 hour 5 minutes"."""
+        if seconds != int(seconds):
+            return self.say("length_seconds", count=f"{seconds:.6f}".rstrip("0"))
+        rest, parts = int(seconds), []
+        for unit, length in UNITS:
+            count, rest = divmod(rest, length)
+            if count:
+                name = f"length_{unit.removesuffix('s') if count == 1 else unit}"
+                parts.append(self.say(name, count=count))
+        joined = parts[0] if parts else self.say("length_seconds", count=0)
+        for part in parts[1:]:
+            joined = self.say("length_joined", first=joined, last=part)
+        return joined
+
+    def range_of_times(self, ordered: Sequence[int]) -> str:
+        """Return "09:00 to 17:45" for many times of day."""
+        first, last = self.time(ordered[0]), self.time(ordered[-1])
+        return self.say("time_range", first=first, last=last)
 
     # -- the calendar ---------------------------------------------------------------------------
 

@@ -23,11 +23,11 @@ from task_scheduler.schedules.calendar_times import (
 from task_scheduler.schedules.cron_expression import parse_cron
 from task_scheduler.schedules.instants import SECOND
 from task_scheduler.schedules.on_calendar import parse_on_calendar
-from task_scheduler.schedules.phrases import Phrases, phrases_in
+from task_scheduler.schedules.phrases import UNITS, Phrases, phrases_in
 from task_scheduler.schedules.rule_parameters import period_of
 from task_scheduler.schedules.sentences_calendar import calendar_sentence
 from task_scheduler.schedules.sentences_recurrence import recurrence_sentence
-from task_scheduler.schedules.sugar import month_days_of, split
+from task_scheduler.schedules.sugar import month_days_of, nth_weekdays_of, split
 from task_scheduler.schedules.wall_clock import times_of, weekdays_of
 from task_scheduler.schedules.zones import zone_named
 
@@ -35,7 +35,6 @@ __all__ = ["describe"]
 
 Plain = Mapping[str, Any]
 
-_UNITS = (("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1))
 _LARGEST_COUNT = 120
 """90 minutes are 90 minutes, and 1,500 are 1 day and 1 hour."""
 _MOST_MOMENTS = 5
@@ -92,7 +91,7 @@ class _Sentence:
     def _interval(self) -> str:
         period = period_of(self._plain)
         if self._plain.get("kind") == "fixed_delay":
-            return self._say("after_end", length=self._length(period / SECOND))
+            return self._say("after_end", length=self._phrases.length(period / SECOND))
         text = self._every(period)
         anchor = self._plain.get("anchor", "start")
         if anchor == "epoch":
@@ -106,26 +105,11 @@ class _Sentence:
         seconds, rest = divmod(period, SECOND)
         if rest:
             return self._say("every_seconds", count=f"{period / SECOND:.6f}".rstrip("0"))
-        for unit, length in _UNITS:
+        for unit, length in UNITS:
             count, rest = divmod(seconds, length)
             if not rest and (count <= _LARGEST_COUNT or unit == "days"):
                 return self._phrases.every(unit, count)
-        return self._say("every_length", length=self._length(seconds))
-
-    def _length(self, seconds: float) -> str:
-        """Return a length of time, such as "1 hour and 5 minutes"."""
-        if seconds != int(seconds):
-            return self._say("length_seconds", count=f"{seconds:.6f}".rstrip("0"))
-        rest, parts = int(seconds), []
-        for unit, length in _UNITS:
-            count, rest = divmod(rest, length)
-            if count:
-                name = f"length_{unit.removesuffix('s') if count == 1 else unit}"
-                parts.append(self._say(name, count=count))
-        joined = parts[0] if parts else self._say("length_seconds", count=0)
-        for part in parts[1:]:
-            joined = self._say("length_joined", first=joined, last=part)
-        return joined
+        return self._say("every_length", length=self._phrases.length(seconds))
 
     def _once(self) -> str:
         given = self._plain["run_at"]
@@ -164,7 +148,10 @@ class _Sentence:
 
     def _monthly(self) -> str:
         days, times = split(self._plain["monthly"], "monthly")
-        return self._sugar(times, Days(month_days=month_days_of(days)))
+        named, ordinals = month_days_of(days), nth_weekdays_of(days)
+        return self._sugar(
+            times, Days(month_days=named, nth_weekdays=ordinals, is_either=bool(named and ordinals))
+        )
 
     def _sugar(self, times: str, days: Days) -> str:
         clock = ClockTimes(listed=times_of(times))
@@ -185,7 +172,7 @@ class _Sentence:
         seconds = self._plain.get("offset_seconds", 0)
         if seconds:
             name = "solar_before" if seconds < 0 else "solar_after"
-            event = self._say(name, event=event, length=self._length(abs(seconds)))
+            event = self._say(name, event=event, length=self._phrases.length(abs(seconds)))
         latitude, longitude = self._plain["latitude"], self._plain["longitude"]
         north = "north" if latitude >= 0 else "south"
         east = "east" if longitude >= 0 else "west"
@@ -222,7 +209,7 @@ class _Sentence:
             text = self._say(name, rule=text, count=runs)
         text = self._with_calendars(text)
         if plain.get("jitter_seconds"):
-            length = self._length(plain["jitter_seconds"])
+            length = self._phrases.length(plain["jitter_seconds"])
             text = self._say("with_jitter", rule=text, length=length)
         for name in ("gap", "fold"):
             if plain.get(name) is not None:
