@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from task_scheduler.schedules.instants import DAY, EARLIEST, LATEST
 from task_scheduler.schedules.occurrences import Occurrences
+from task_scheduler.schedules.zones import Zone
 
 __all__ = ["BoundedOccurrences", "LimitedOccurrences"]
 
@@ -55,7 +56,11 @@ class LimitedOccurrences:
 
     inner: Occurrences
     max_runs: int
-    _ends: dict[int, int | None] = field(default_factory=dict, compare=False, repr=False)
+    zone: Zone
+    """That of the rule: where its rules are read anew, the last instant is another."""
+    _ends: dict[tuple[int, int], int | None] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     def first(self, added_at: int) -> int | None:
         """Return the first instant; there is always room for it."""
@@ -83,11 +88,13 @@ class LimitedOccurrences:
 
     def _end(self, anchor: int) -> int | None:
         """Return the last instant of the limited ones; None: the rule has none at all."""
-        if anchor not in self._ends:
-            if len(self._ends) >= _KEPT_ANCHORS:
-                self._ends.clear()
-            self._ends[anchor] = self._nth(anchor)
-        return self._ends[anchor]
+        key = (anchor, self.zone.edition)
+        if key in self._ends:
+            return self._ends[key]
+        if len(self._ends) >= _KEPT_ANCHORS:
+            self._ends.clear()
+        end = self._ends[key] = self._nth(anchor)
+        return end
 
     def _nth(self, anchor: int) -> int | None:
         position = self.inner.first(anchor)

@@ -92,7 +92,7 @@ def build(
     found = _without_blocked(kind, given, surroundings, found)
     found = _within_bounds(kind, given, found)
     if "max_runs" in given:
-        return LimitedOccurrences(found, given["max_runs"])
+        return LimitedOccurrences(found, given["max_runs"], zone_of(given))
     return found
 
 
