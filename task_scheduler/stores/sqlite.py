@@ -254,13 +254,17 @@ class SqliteReader:
             return self._connection
         self._disconnect()
         connection = read_only(self.path)
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if not version:
-            # Somebody is just making it.
-            connection.close()
-            return None
         self._connection, self._opened = connection, here
         self._finalizer = _close_with(self, connection)
+        try:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+        except sqlite3.Error:
+            self._disconnect()
+            raise
+        if not version:
+            # Somebody is just making it.
+            self._disconnect()
+            return None
         return connection
 
 
@@ -301,8 +305,12 @@ def read_only(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
-    connection.execute("PRAGMA wal_autocheckpoint=0").fetchall()
-    connection.execute("PRAGMA query_only=1")
+    try:
+        connection.execute("PRAGMA wal_autocheckpoint=0").fetchall()
+        connection.execute("PRAGMA query_only=1")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
