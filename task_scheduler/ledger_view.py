@@ -33,12 +33,12 @@ def iso(moment: Microseconds | None) -> str | None:
     return None if moment is None else datetime_at(moment, local_zone().tz).isoformat()
 
 
-def rule_sentence(plain: dict[str, Any]) -> str:
-    """Return the sentence of a rule from its stored form."""
+def rule_sentence(plain: dict[str, Any], task_id: str | None = None) -> str:
+    """Return the sentence of a task's rule from its stored form."""
     if plain.get("type") == USER_RULE:
         return str(plain.get("description", plain.get("class", "")))
     try:
-        return describe(from_plain(plain))
+        return describe(from_plain(plain), task_id=task_id)
     except ScheduleError as error:
         return str(error)
 
@@ -176,7 +176,7 @@ def _status(row: dict[str, Any], p95: int | None) -> dict[str, Any]:
         "description": row["definition"].get("description", ""),
         "origin": row["origin"],
         "status": _word(row, next_at),
-        "schedule": [rule_sentence(rule) for rule in row["rules"]],
+        "schedule": [rule_sentence(rule, row["task_id"]) for rule in row["rules"]],
         "run_count": count,
         "success_count": row["success_count"],
         "failure_count": row["failure_count"],

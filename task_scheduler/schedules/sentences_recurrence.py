@@ -79,7 +79,11 @@ def _of_rule(phrases: Phrases, rule: RecurrenceRule, written: RecurrenceText) ->
     else:
         times = CalendarTimes(_clock(rule, start), _days(rule, start))
         cycle = _cycle(phrases, rule, times.days)
-        text = calendar_sentence(phrases, times, on=cycle)
+        of_year = _of_year(phrases, rule, times.days)
+        text = calendar_sentence(phrases, times, on=cycle or of_year)
+        if cycle is None and of_year is not None and times.days.has_month_days:
+            month_days = phrases.all_of(phrases.month_days(times.days.month_days))
+            text = phrases.say("only_month_days", rule=text, values=month_days)
         if rule.interval > 1 and cycle is None:
             name = f"only_each_{_UNITS[rule.frequency].removesuffix('s')}"
             text = phrases.say(name, rule=text, count=rule.interval)
@@ -131,34 +135,46 @@ def _days(rule: RecurrenceRule, start: datetime) -> Days:
 
 
 def _cycle(phrases: Phrases, rule: RecurrenceRule, days: Days) -> str | None:
-    """Return the days of a rule of every n-th period, or of the year; None: they say it alone."""
+    """Return the days of a rule of every n-th period in one phrase; None: a clause must tell it."""
     frequency, count = rule.frequency, rule.interval
-    if days.nth_weekdays and frequency is Frequency.YEARLY and not rule.months:
-        text = phrases.all_of(phrases.nth_weekdays(days.nth_weekdays))
-        if count > 1:
-            return phrases.say("cycle_years", days=text, count=count)
-        return phrases.say("of_each_year", days=text)
-    if count == 1:
-        return None
     is_whole = days.months == ALL_MONTHS
-    if frequency is Frequency.DAILY and is_whole and not days.has_month_days | days.has_weekdays:
+    kinds = [days.has_month_days, bool(days.weekdays), bool(days.nth_weekdays)]
+    if count == 1 or sum(kinds) > 1:
+        return None
+    if frequency is Frequency.DAILY and is_whole and not any(kinds):
         return phrases.every("days", count)
     if frequency is Frequency.WEEKLY and is_whole:
-        names_of_week = phrases.weekdays(days.weekdays or ALL_WEEKDAYS)
-        return phrases.say("cycle_weeks", days=names_of_week, count=count)
-    if days.has_month_days and not days.has_weekdays and frequency <= Frequency.MONTHLY:
-        text = phrases.all_of(phrases.month_days(days.month_days))
-        if is_whole and frequency is Frequency.MONTHLY:
-            return phrases.say("cycle_months", days=text, count=count)
-        if not is_whole and frequency is Frequency.YEARLY:
-            name = "dates_of_month" if len(days.months) == 1 else "dates_of_months"
-            months = phrases.months(days.months)
-            text = phrases.say(f"{name}_some_years", days=text, months=months)
-            return phrases.say("cycle_years", days=text, count=count)
-    if days.nth_weekdays and not days.weekdays and frequency is Frequency.MONTHLY and is_whole:
-        text = phrases.all_of(phrases.nth_weekdays(days.nth_weekdays))
-        return phrases.say("cycle_months", days=text, count=count)
+        names = phrases.weekdays(days.weekdays or ALL_WEEKDAYS)
+        return phrases.say("cycle_weeks", days=names, count=count)
+    if frequency is Frequency.MONTHLY and is_whole and not days.weekdays and any(kinds):
+        return phrases.say("cycle_months", days=_days_named(phrases, days), count=count)
+    if frequency is Frequency.YEARLY and days.has_month_days and not is_whole:
+        name = "dates_of_month" if len(days.months) == 1 else "dates_of_months"
+        months, names = phrases.months(days.months), _days_named(phrases, days)
+        text = phrases.say(f"{name}_some_years", days=names, months=months)
+        return phrases.say("cycle_years", days=text, count=count)
+    if frequency is Frequency.YEARLY and days.nth_weekdays and is_whole:
+        return phrases.say("cycle_years", days=_days_named(phrases, days), count=count)
     return None
+
+
+def _days_named(phrases: Phrases, days: Days) -> str:
+    """Return the days of a month or the n-th weekdays, whichever there are."""
+    if days.nth_weekdays:
+        return phrases.all_of(phrases.nth_weekdays(days.nth_weekdays))
+    return phrases.all_of(phrases.month_days(days.month_days))
+
+
+def _of_year(phrases: Phrases, rule: RecurrenceRule, days: Days) -> str | None:
+    """Return n-th weekdays of the year, which stand in no month; None where there are none."""
+    if not days.nth_weekdays or rule.frequency is not Frequency.YEARLY or rule.months:
+        return None
+    nth = phrases.all_of(phrases.nth_weekdays(days.nth_weekdays))
+    text = phrases.say("of_each_year", days=nth)
+    if not days.weekdays:
+        return text
+    weekly = phrases.say("weekly", weekdays=phrases.weekdays(days.weekdays))
+    return phrases.say("or_days", first=weekly, last=text)
 
 
 def _grid(phrases: Phrases, rule: RecurrenceRule) -> str:

@@ -45,7 +45,9 @@ def command(session: Session, file: str | None) -> ExitCode:
             (
                 Cell(item.task.task_id, "bold"),
                 item.task.kind,
-                translate("cli.and").join(describe(rule) for rule in item.rules)
+                translate("cli.and").join(
+                    describe(rule, task_id=item.task.task_id) for rule in item.rules
+                )
                 or translate("cli.no_schedule"),
                 "" if item.is_enabled else translate("cli.disabled"),
             )

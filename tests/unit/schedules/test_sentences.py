@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from task_scheduler.errors import ScheduleError
 from task_scheduler.i18n import LANGUAGES, set_language
 from task_scheduler.schedules.calendar_times import CalendarTimes, of_cron
 from task_scheduler.schedules.cron_expression import parse_cron
 from task_scheduler.schedules.phrases import phrases_in
+from task_scheduler.schedules.rule import from_plain, occurrences_of
 from task_scheduler.schedules.sentences import describe
 from tests.unit.schedules.sentence_rules import rules
 
@@ -169,3 +171,75 @@ def test_the_sentence_mentions_every_restricted_field(cron: str) -> None:
 def _ends(values: tuple[int, ...], count: int) -> tuple[int, ...]:
     """Return the first and the last of values, none where all there are are meant."""
     return () if not values or len(values) == count else (values[0], values[-1])
+
+
+_PARTS = {
+    "INTERVAL": st.sampled_from(["2", "3"]),
+    "COUNT": st.sampled_from(["3", "7"]),
+    "BYMONTH": st.sampled_from(["1", "2,7", "3,6,9"]),
+    "BYMONTHDAY": st.sampled_from(["1", "-1", "13,27", "-3,5"]),
+    "BYDAY": st.sampled_from(["MO", "MO,FR", "SA,SU", "1MO", "-1FR,2TU", "MO,1TU"]),
+    "BYHOUR": st.sampled_from(["9", "0,12", "9,10,11"]),
+    "BYMINUTE": st.sampled_from(["0", "15,45"]),
+    "BYSETPOS": st.sampled_from(["1", "-1", "1,-1"]),
+    "BYYEARDAY": st.sampled_from(["1", "100,-1"]),
+    "BYWEEKNO": st.sampled_from(["1", "10,-1"]),
+}
+_FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY")
+
+
+def coming(recurrence: dict[str, str]) -> tuple[int, ...] | None:
+    """Return the first 150 instants of a recurrence; None where it is refused."""
+    try:
+        found = occurrences_of(from_plain(plain_of(recurrence)))
+    except ScheduleError:
+        return None
+    instants: list[int] = []
+    moment: int | None = found.next_after(0, 0)
+    while moment is not None and len(instants) < 150:
+        instants.append(moment)
+        moment = found.next_after(moment, 0)
+    return tuple(instants)
+
+
+def plain_of(recurrence: dict[str, str]) -> dict[str, str]:
+    parts = ";".join(f"{name}={value}" for name, value in recurrence.items())
+    text = f"DTSTART:20300101T080000\nRRULE:{parts}"
+    return {"type": "rrule", "rrule": text, "timezone": "UTC"}
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    frequency=st.sampled_from(_FREQUENCIES),
+    parts=st.fixed_dictionaries({}, optional=_PARTS),
+    name=st.sampled_from(sorted(_PARTS)),
+    data=st.data(),
+)
+def test_different_recurrences_never_have_the_same_sentence(
+    frequency: str, parts: dict[str, str], name: str, data: st.DataObject
+) -> None:
+    one = {"FREQ": frequency, **parts}
+    other = {**one, name: data.draw(_PARTS[name])}
+    if name in parts and data.draw(st.booleans()):
+        del other[name]
+    instants, other_instants = coming(one), coming(other)
+    if instants is None or other_instants is None or instants == other_instants:
+        return
+
+    for language in LANGUAGES:
+        sentences = {describe(plain_of(rule), language=language) for rule in (one, other)}
+        assert len(sentences) == 2, (one, other)
+
+
+def test_a_calendar_event_is_told_as_the_cron_of_its_times() -> None:
+    for event, cron in (
+        ("Mon,Fri 08:00", "0 8 * * 1,5"),
+        ("*-*-1,15 08..17:00", "0 8-17 1,15 * *"),
+        ("*-1..3-* *:0/5", "*/5 * * 1-3 *"),
+        ("*-*~1 00:00", "0 0 L * *"),
+        ("2030..2033-1-1 9:00", "0 0 9 1 1 ? 2030-2033"),
+    ):
+        for language in LANGUAGES:
+            assert describe(
+                {"type": "on_calendar", "on_calendar": event}, language=language
+            ) == describe({"type": "cron", "cron": cron}, language=language)
