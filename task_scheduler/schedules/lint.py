@@ -20,7 +20,7 @@ from task_scheduler.schedules.lint_clock_changes import clock_changes
 from task_scheduler.schedules.lint_fields import field_findings
 from task_scheduler.schedules.occurrences import Occurrences
 from task_scheduler.schedules.phrases import Phrases, phrases_in
-from task_scheduler.schedules.rule import ScheduleRule, occurrences_of, to_plain
+from task_scheduler.schedules.rule import ScheduleRule, from_plain, occurrences_of, to_plain
 from task_scheduler.schedules.zones import Zone, local_zone, zone_named
 
 __all__ = ["Finding", "Level", "lint"]
@@ -59,12 +59,23 @@ def lint(
     found = [] if coming else [_never(phrases, plain, now, zone)]
     found += _too_short(phrases, rule, coming, usual_seconds)
     found += _crowded(phrases, coming, busy, now, zone)
-    if plain is not None:
-        found += field_findings(phrases, plain, task_id)
-        found += clock_changes(
-            phrases, plain, occurrences, now=now, calendars=calendars, task_id=task_id
-        )
+    for part in _parts(plain):
+        own = occurrences_of(from_plain(part), calendars, task_id=task_id)
+        found += field_findings(phrases, part, task_id)
+        found += clock_changes(phrases, part, own, now=now, calendars=calendars, task_id=task_id)
     return sorted(found, key=lambda one: one.level is not Level.WARNING)
+
+
+def _parts(plain: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Return the rules whose times each run: a rule itself, or those of which any is enough.
+
+    Rules that must all agree limit each other: what is odd about one alone is often meant.
+    """
+    if plain is None or plain.get("type") == "all_of":
+        return []
+    if plain.get("type") != "any_of":
+        return [dict(plain)]
+    return [found for part in plain["rules"] for found in _parts(part)]
 
 
 def _coming(occurrences: Occurrences, now: int) -> list[int]:

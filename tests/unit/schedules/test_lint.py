@@ -90,6 +90,13 @@ def test_both_days_asked_for_at_once_are_not_odd() -> None:
     assert keys({**cron("0 9 1-7 * 1"), "day_and": True}) == []
 
 
+def test_the_parts_of_a_combination_are_looked_at_where_each_of_them_runs() -> None:
+    parts = [cron("*/7 * * * *"), cron("0 9 1 * 1")]
+
+    assert keys({"type": "any_of", "rules": parts}) == ["uneven_minute", "day_or"]
+    assert keys({"type": "all_of", "rules": [cron("*/7 * * * *"), cron("* 9 * * *")]}) == []
+
+
 def test_every_minute_of_an_hour_comes_with_what_was_meant() -> None:
     assert "write 0 9 * * *" in findings(cron("* 9 * * *"))[0].sentence
     assert "write 0 0 9 * * *" in findings(cron("0 * 9 * * *"))[0].sentence
