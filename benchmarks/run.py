@@ -41,6 +41,13 @@ CASES: dict[str, tuple[Contender, ...]] = {
         Contender("APScheduler 3, WAL", "apscheduler3_one_shots.py"),
         Contender("APScheduler 3, WAL, NORMAL", "apscheduler3_one_shots.py", ("--sync", "NORMAL")),
     ),
+    "cron_next": (
+        Contender("ours", "cron_next.py"),
+        Contender("cronsim", "cron_next.py", ("--by", "cronsim")),
+        Contender("croniter", "cron_next.py", ("--by", "croniter")),
+        Contender("APScheduler 3", "cron_next.py", ("--by", "apscheduler")),
+    ),
+    "farm_year": (Contender("ours", "farm_year.py", share=0.0365),),
 }
 """The first contender of a case is the one that ratios are taken of."""
 
@@ -112,7 +119,9 @@ def _cell(values: Iterable[float]) -> str:
 
 
 def _machine() -> dict[str, str]:
-    versions = {name: _version(name) for name in ("APScheduler", "SQLAlchemy")}
+    versions = {
+        name: _version(name) for name in ("APScheduler", "SQLAlchemy", "cronsim", "croniter")
+    }
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],
         capture_output=True,
