@@ -251,6 +251,8 @@ def _put(session: Session, explained: _Explained, task: _Task | None, now: int) 
     if explained.runs:
         session.put()
         _put_runs(session, explained, moments)
+    elif from_plain(explained.plain).is_reboot:
+        session.put(translate("explain.after_boot"))
     else:
         session.put(translate("explain.no_runs"))
     if explained.plain.get("kind") == "fixed_delay":

@@ -26,6 +26,7 @@ COMMANDS = (
     "explain 'FREQ=MONTHLY;BYDAY=-1FR' -n 2",
     "explain 'sunset-30m 35.68,139.69' -n 2",
     "explain '2020-01-31T09:00'",
+    "explain @reboot",
     "explain 'H 3 * * *' --task backup -n 2",
     "explain backup -n 2",
     "explain heartbeat -n 2 --tz UTC",
