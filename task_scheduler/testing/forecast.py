@@ -21,6 +21,7 @@ from task_scheduler.core.limits import EngineLimits
 from task_scheduler.core.model import SECOND, Claim, Entry, Microseconds, Outcome
 from task_scheduler.core.policies import to_plain
 from task_scheduler.errors import ScheduleError
+from task_scheduler.schedules.calendars.registry import BUILT_IN, Calendars
 from task_scheduler.stores.sqlite import MEMORY, SqliteStore
 from task_scheduler.testing.life import Life, Surroundings, may_queue
 from task_scheduler.testing.scripts import Ending
@@ -160,10 +161,12 @@ def forecast(
     workers: int,
     durations: Mapping[str, Microseconds],
     keep: int | None = None,
+    calendars: Calendars = BUILT_IN,
 ) -> Forecast:
     """Return what comes from `begin` to before `until` where every attempt succeeds.
 
-    `durations` are by task id; `keep` is how many rows are kept. Raises ScheduleError for rules
+    `durations` are by task id; `keep` is how many rows are kept; `calendars` are what the rules
+    name. Raises ScheduleError for rules
     that cannot be read, and for a window with more than two million occurrences.
     """
     observer = _Observer(begin, until, keep)
@@ -172,7 +175,7 @@ def forecast(
         around = Surroundings(
             clock=clock,
             store=store,
-            bindings=Bindings(),
+            bindings=Bindings(lambda: calendars),
             workers=workers,
             draw=_drawn_from({p.entry.task_id: durations[p.entry.task_id] for p in planned}),
             emit=observer.on_event,

@@ -85,7 +85,7 @@ class VirtualScheduler:
         self._store = SqliteStore(MEMORY)
         # A test has no end of its own at which it would close its world.
         weakref.finalize(self, self._store.close)
-        self._bindings = Bindings()
+        self._bindings = Bindings(lambda: self.config.calendars)
         self.ledger = LedgerView(self._store.fetch)
         """The ledger's views, as the facade's `view`."""
         self._around = Surroundings(
@@ -93,6 +93,7 @@ class VirtualScheduler:
             store=self._store,
             bindings=self._bindings,
             workers=self.config.settings.scheduler.max_workers,
+            pools=self.config.settings.pools,
             draw=self._draw,
             emit=self._emit,
         )

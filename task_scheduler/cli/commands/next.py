@@ -19,6 +19,7 @@ from task_scheduler.cli.task_choice import chosen_tasks
 from task_scheduler.errors import ScheduleError
 from task_scheduler.i18n import translate
 from task_scheduler.ledger_view import USER_RULE, iso
+from task_scheduler.schedules.calendars.registry import Calendars
 from task_scheduler.schedules.occurrences import Occurrences, union
 from task_scheduler.schedules.rule import from_plain, occurrences_of
 
@@ -46,7 +47,8 @@ def command(session: Session, tasks: tuple[str, ...], seconds: float, count: int
     moments = session.moments()
     until = moments.now + int(seconds * _SECOND)
     plans = session.view.plans(ids)
-    streams = [_occurrences(task_id, plan, until) for task_id, plan in plans.items()]
+    calendars = session.scheduler.config.calendars
+    streams = [_occurrences(task_id, plan, until, calendars) for task_id, plan in plans.items()]
     streams.append(iter(sorted(_waiting(session, set(ids), until))))
     coming = list(islice(heapq.merge(*streams), count + 1))
     is_cut, coming = len(coming) > count, coming[:count]
@@ -99,23 +101,29 @@ def _put(session: Session, coming: list[_Coming], moments: Moments) -> None:
         session.say(translate("cli.times_in", zone=moments.zone_name()))
 
 
-def _occurrences(task_id: str, plan: Mapping[str, Any], until: int) -> Iterator[_Coming]:
+def _occurrences(
+    task_id: str, plan: Mapping[str, Any], until: int, calendars: Calendars
+) -> Iterator[_Coming]:
     """Yield the occurrences of one task: the stored next one, then what its rules say."""
     at = plan["next_due_at"] if plan["is_planned"] else None
-    occurrences = _stored_rules(plan["rules"]) if at is not None else None
+    occurrences = None if at is None else _stored_rules(task_id, plan["rules"], calendars)
     while at is not None and at <= until:
         yield _Coming(at, task_id, "")
         # What a user's own rule says next only its code knows.
         at = None if occurrences is None else occurrences.next_after(at, plan["anchor"])
 
 
-def _stored_rules(rules: list[dict[str, Any]]) -> Occurrences | None:
+def _stored_rules(
+    task_id: str, rules: list[dict[str, Any]], calendars: Calendars
+) -> Occurrences | None:
     if not rules or any(rule.get("type") == USER_RULE for rule in rules):
         return None
     try:
-        return union([occurrences_of(from_plain(rule)) for rule in rules])
+        return union(
+            [occurrences_of(from_plain(rule), calendars, task_id=task_id) for rule in rules]
+        )
     except ScheduleError:
-        # Written by a newer release: the one moment that is stored is right all the same.
+        # Of a newer release, or its calendar is gone: the one moment that is stored is right.
         return None
 
 

@@ -175,6 +175,7 @@ def _forecast(session: Session, plan: _Plan, keep: int | None) -> Forecast:
             workers=session.scheduler.config.settings.scheduler.max_workers,
             durations=plan.durations,
             keep=keep,
+            calendars=session.scheduler.config.calendars,
         )
     except ScheduleError as error:
         # Every rule was read before: what is refused here is the window.
