@@ -11,8 +11,8 @@ scheduler.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from task_scheduler.bindings import Bindings
 from task_scheduler.clock import read_boot_id
@@ -51,6 +51,7 @@ class HoldingOptions:
     retention_days: float
     retention_runs: int
     output_limit_bytes: int
+    pools: Mapping[str, int] = field(default_factory=dict)
 
 
 class Holding:
@@ -69,7 +70,7 @@ class Holding:
     ) -> None:
         self.options = options
         self.is_active = False
-        self.limits = EngineLimits(workers=options.workers)
+        self.limits = EngineLimits(workers=options.workers, pools=options.pools)
         self._lock = lock
         self._clock = clock
         self._bindings = bindings

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -34,7 +34,7 @@ from task_scheduler.core.events import (
     StandbyTookOver,
     StandbyWaiting,
 )
-from task_scheduler.core.inbox import AddEntries, Command, Fact
+from task_scheduler.core.inbox import AddEntries, Command, Fact, SetPools
 from task_scheduler.core.model import SECOND, Entry, Microseconds
 from task_scheduler.core.ports import Clock
 from task_scheduler.engine_loop import EngineLoop
@@ -147,6 +147,14 @@ class Runtime:
     def on_request(self, op: str, call: Callable[[], Any]) -> None:
         """Answer a request of another process by `call`."""
         self._on_request[op] = call
+
+    def set_pools(self, pools: Mapping[str, int]) -> None:
+        """Give pools these numbers of places, now and whenever the ledger is held again."""
+        with self._guard:
+            self.options = replace(self.options, pools=dict(pools))
+            if self._holding is not None:
+                self._holding.engine.inbox.put(SetPools(pools=dict(pools)))
+        self._loop.signal()
 
     # -- start and stop -------------------------------------------------------------------------
 

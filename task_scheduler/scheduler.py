@@ -80,6 +80,7 @@ class TaskScheduler:
                 retention_days=settings.storage.retention_days,
                 retention_runs=settings.storage.retention_runs,
                 output_limit_bytes=settings.storage.output_limit,
+                pools=settings.pools,
             ),
             clock=self._clock,
             bindings=self._bindings,
@@ -348,7 +349,8 @@ class TaskScheduler:
         )
 
     def _apply_settings(self, settings: Any) -> None:
-        """Take up what may change while it runs: level and language; the rest at the next start."""
+        """Take up what may change while it runs: level, language, pools; the rest at a start."""
+        self._runtime.set_pools(settings.pools)
         if self._logs is not None:
             self._logs.set_level(settings.scheduler.log_level)
         set_language(settings.scheduler.language or _language_of_environment(os.environ))

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from task_scheduler.config.calendar_files import CalendarError
@@ -23,7 +23,7 @@ from task_scheduler.config.entry_times import LISTS, TIMES, EntryError, RuleConf
 from task_scheduler.config.layers import Merged
 from task_scheduler.config.problems import KeyPath, Place, Problem, dotted, hint_for, shown
 from task_scheduler.config.sections import PolicyKeys
-from task_scheduler.config.settings import SECTIONS, TWINS, Settings, known_keys
+from task_scheduler.config.settings import SECTIONS, TWINS, Places, Settings, known_keys
 from task_scheduler.i18n import translate
 from task_scheduler.schedules.calendars.named_calendar import Calendar
 from task_scheduler.schedules.calendars.registry import Calendars
@@ -31,6 +31,7 @@ from task_scheduler.schedules.calendars.registry import Calendars
 __all__ = ["Checked", "Read", "checked", "entry_problem"]
 
 _T = TypeVar("_T")
+_PLACES = functools.partial(TypeAdapter(Places).validate_python, strict=True)
 
 _REASONS = {
     "int_type": "config.must_be_whole",
@@ -112,6 +113,7 @@ class _Check:
             sections[name] = self._validated(validate, (name,))
         named = {name: self._calendar(name) for name in values["calendars"]}
         calendars = Calendars(named)
+        pools = {name: self._validated(_PLACES, ("pools", name)) for name in values["pools"]}
         entries = {}
         for task_id in values["entries"]:
             entry = self._validated(ENTRY.validate_python, ("entries", task_id))
@@ -120,10 +122,31 @@ class _Check:
             logs = self._folder if logging is None else logging.log_dir
             checked_entry = entry or self._rest_of(task_id)
             self._check_entry(task_id, checked_entry, Folders(self._folder, logs), calendars)
+        self._check_pools(("tasks",), sections["tasks"], pools)
+        for task_id, entry in entries.items():
+            self._check_pools(("entries", task_id), entry, pools)
         if self.problems:
             return None
         configs = {name: config for name, (config, _) in self.calendars.items()}
-        return Settings.model_construct(**sections, entries=entries, calendars=configs)
+        return Settings.model_construct(**sections, entries=entries, calendars=configs, pools=pools)
+
+    def _check_pools(
+        self, path: KeyPath, policies: PolicyKeys | None, pools: Mapping[str, Any]
+    ) -> None:
+        """Note a pool that there is not."""
+        name = None if policies is None else policies.pool
+        if name is None or name in pools:
+            return
+        at: KeyPath = (*path, "pool")
+        known = ", ".join(pools)
+        sentence = translate(
+            "config.unknown_pool",
+            key=dotted(at),
+            pool=name,
+            hint=hint_for(name, list(pools)),
+            known=known,
+        )
+        self._note(Problem(self._merged.place(at), dotted(at), sentence))
 
     def _calendar(self, name: str) -> Calendar:
         """Return a calendar; an empty one in place of a wrong one, which was noted."""

@@ -26,6 +26,7 @@ from task_scheduler.config.amounts import (
     parse_size,
 )
 from task_scheduler.core.model import Policies
+from task_scheduler.core.rates import rate_of
 from task_scheduler.errors import ConfigError
 from task_scheduler.i18n import LANGUAGES
 
@@ -137,11 +138,25 @@ def _language(value: Any) -> Any:
     return value
 
 
+def _rate(value: Any) -> Any:
+    if value is not None and not (isinstance(value, str) and rate_of(value)):
+        raise PydanticCustomError("config.must_be_rate", "no rate")
+    return value
+
+
 Text = Annotated[str, Field(min_length=1)]
 _LANGUAGE_SCHEMA = WithJsonSchema(
     {
         "anyOf": [
             {"type": "string", "pattern": f"^({'|'.join(LANGUAGES)})([-_.].*)?$"},
+            {"type": "null"},
+        ]
+    }
+)
+_RATE_SCHEMA = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "string", "pattern": r"^\s*[0-9]{1,5}\s*/\s*([0-9]|ms|s|m|h|d|w)[0-9a-z. ]*$"},
             {"type": "null"},
         ]
     }
@@ -185,6 +200,8 @@ class PolicyKeys(Model):
     )
     isolation: Literal["thread", "process"] = "thread"
     priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = _POLICIES.priority
+    pool: Text | None = None
+    rate_limit: Annotated[str | None, BeforeValidator(_rate), _RATE_SCHEMA] = None
 
 
 class TasksSection(PolicyKeys):

@@ -6,7 +6,7 @@ know where values come from.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -20,7 +20,15 @@ from task_scheduler.config.sections import (
     TasksSection,
 )
 
-__all__ = ["NAMED_SECTIONS", "SECTIONS", "TWINS", "Settings", "known_keys", "plain_defaults"]
+__all__ = [
+    "NAMED_SECTIONS",
+    "SECTIONS",
+    "TWINS",
+    "Places",
+    "Settings",
+    "known_keys",
+    "plain_defaults",
+]
 
 SECTIONS: dict[str, type[Model]] = {
     "scheduler": SchedulerSection,
@@ -30,7 +38,10 @@ SECTIONS: dict[str, type[Model]] = {
 }
 """The sections of plain keys."""
 
-NAMED_SECTIONS = ("entries", "calendars")
+Places = Annotated[int, Field(ge=1, le=100_000)]
+"""How many attempts may use a pool at a time."""
+
+NAMED_SECTIONS = ("entries", "calendars", "pools")
 """The sections whose keys are names that the user chooses."""
 
 TWINS = {"default_timeout": "timeout", "timeout": "default_timeout"}
@@ -46,6 +57,7 @@ class Settings(Model):
     storage: StorageSection = Field(default_factory=StorageSection)
     entries: dict[str, AnyEntry] = Field(default_factory=dict)
     calendars: dict[str, CalendarConfig] = Field(default_factory=dict)
+    pools: dict[str, Places] = Field(default_factory=dict)
 
 
 def known_keys(section: str) -> list[str]:

@@ -9,7 +9,7 @@ nothing.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -31,6 +31,7 @@ from task_scheduler.core.inbox import (
     RemoveEntries,
     RequestRun,
     ResumeEntry,
+    SetPools,
 )
 from task_scheduler.core.limits import EngineLimits
 from task_scheduler.core.model import (
@@ -80,6 +81,7 @@ class Control:
             ResumeEntry: self._resume,
             RequestRun: self._request_run,
             CancelRun: self.runs.cancel,
+            SetPools: self._set_pools,
         }
 
     def apply(self, commands: Sequence[Command], work: Work) -> None:
@@ -107,6 +109,7 @@ class Control:
                     old=old.entry.kind,
                     new=entries[task_id].kind,
                 )
+        self._check_pools(entries.values())
         definitions, progress, broken = [], [], []
         for task_id, entry in entries.items():
             cursor_row = self._cursor_of(entry, stored.get(task_id), work)
@@ -120,9 +123,27 @@ class Control:
         self._store.execute("put_entries", rows=definitions)
         self._store.execute("put_progress", rows=progress)
         self._store.execute("free_runs", ids=list(entries), waiting_for=WaitingFor.CODE)
+        self._store.execute("put_pools", ids=list(entries))
+        self._store.execute("free_limited", ids=list(entries), now=work.now)
         if broken:
             self._store.execute("move_cursors", rows=broken)
         return list(entries)
+
+    def _check_pools(self, entries: Iterable[Entry]) -> None:
+        known = self._limits.pools
+        for entry in entries:
+            pool = entry.policies.pool
+            if pool is not None and pool not in known:
+                hint = nearest_hint(pool, list(known))
+                raise DefinitionError(
+                    "errors.unknown_pool_near" if hint else "errors.unknown_pool",
+                    task_id=entry.task_id,
+                    pool=pool,
+                    hint=hint,
+                )
+
+    def _set_pools(self, command: SetPools, _: Work) -> None:
+        self._limits.pools = dict(command.pools)
 
     def _cursor_of(self, entry: Entry, old: StoredEntry | None, work: Work) -> list[Any]:
         """Return the row of `put_progress` for a new or changed entry."""

@@ -30,7 +30,9 @@ from task_scheduler.core.model import (
     SkipReason,
 )
 from task_scheduler.core.planner import PlannedSkip, Seats
+from task_scheduler.core.pools import Pools
 from task_scheduler.core.ports import Catalog, Clock, Emit, Hands, Marks, Store
+from task_scheduler.core.rates import RateDesk
 from task_scheduler.core.reception import Reception
 from task_scheduler.core.skips import record_skips, skip_event
 
@@ -76,6 +78,8 @@ class Engine:
             store, self._shelf, self.flights, hands, limits, next_run_id=self.next_run_id
         )
         self._reception = Reception(store, self.flights, self._control)
+        self._pools = Pools(store, self.flights, limits)
+        self._rates = RateDesk(store)
 
     def open(self, *, epoch: int, last_run_id: int, marks: Marks | None = None) -> None:
         """Begin an epoch: tokens and run ids go on above everything the ledger has seen."""
@@ -141,6 +145,7 @@ class Engine:
             self._has_doubts = True
             self._doubtful_slots += work.taken_slots
             self.flights.unlearn_all()
+            self._pools.has_parked = True
             raise
         self._plan_at, self._claim_at = wake
         # Due, and yet nobody may have it (say, its thread still runs): look again later instead
@@ -301,7 +306,8 @@ class Engine:
         for known, run in starts:
             entry = known.entry
             claim = None
-            if run.waiting_for is None and not has_backlog and room.take(entry.executor):
+            is_free = run.waiting_for is None and not has_backlog
+            if is_free and entry.policies.is_claimed_ahead and room.take(entry.executor):
                 claim = self._new_claim(known, run.at, work)
             if claim is not None:
                 flights.append(Flight(claim, entry))
@@ -395,8 +401,11 @@ class Engine:
         is_expected = self._claim_at is not None and self._claim_at <= horizon
         room = self._room(work)
         threads, processes = room.left_for("thread"), room.left_for("process")
-        if max(threads, processes) <= 0 or not (is_expected or work.has_unclaimed):
+        is_expected = is_expected or work.has_unclaimed or self._pools.has_parked
+        if max(threads, processes) <= 0 or not is_expected:
             return
+        places = self._pools.places(work)
+        self._pools.release(places)
         rows = self._store.fetch(
             "claimable_runs",
             horizon=horizon,
@@ -406,11 +415,14 @@ class Engine:
             occupied=sorted(self.flights.closed_tasks()),
         )
         known_of = self._shelf.look_up([(row[1], row[9]) for row in rows])
+        rates = self._rates.read([known.entry for known in known_of.values()], work.now)
         claimed = []
         for row in rows:
             run_id, task_id, key, at, due_at, attempt, _, _, recoveries, *_, origin = row
             known = known_of.get(task_id)
-            if known is None or not room.take(known.entry.executor):
+            if known is None or not (rates.admits(known.entry) and places.admits(known.entry)):
+                continue
+            if not room.take(known.entry.executor):
                 continue
             slot = self._take_slot(work)
             if slot is None:
@@ -427,9 +439,13 @@ class Engine:
             )
             claimed.append([run_id, claim.token, slot, claim.executor])
             work.claims.append(Flight(claim, known.entry, recoveries, origin))
-        work.is_stuck = not claimed
+            places.take(known.entry)
+            rates.note(work.claims[-1])
         if claimed:
             self._store.execute("claim_runs", rows=claimed)
+        is_moved = self._pools.park(places, horizon)
+        is_moved = rates.record(self._store, horizon) or is_moved
+        work.is_stuck = not claimed and not is_moved
 
     # -- after the commit -----------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from typing import Any
 from task_scheduler.core import planner
 from task_scheduler.core.events import EntryFailed
 from task_scheduler.core.flights import Flights, Known, Work
-from task_scheduler.core.model import Entry, Microseconds, OverlapPolicy
+from task_scheduler.core.model import Entry, Microseconds
 from task_scheduler.core.planner import Plan, Seats
 from task_scheduler.core.policies import from_plain
 from task_scheduler.core.ports import Catalog, Store
@@ -28,7 +28,7 @@ def plan_moment(
     entry: Entry, next_due_at: Microseconds | None, look_ahead: Microseconds
 ) -> Microseconds | None:
     """Return when an entry is to be looked at: ahead of its due moment unless it may not be."""
-    if next_due_at is None or entry.policies.overlap is OverlapPolicy.REPLACE:
+    if next_due_at is None or not entry.policies.is_claimed_ahead:
         return next_due_at
     return next_due_at - look_ahead
 

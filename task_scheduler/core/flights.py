@@ -6,7 +6,7 @@ rebuilt from it after a restart. Decides nothing.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -45,6 +45,13 @@ class Flight:
     """A cancel was promised: no other attempt follows, and none begins."""
     skip_reason: SkipReason | None = None
     """What becomes of the run if it turns out that this claim never started; None: it goes on."""
+    pool: str | None = None
+    """The pool of which it has a place: that of its entry at the claim, whatever becomes of it."""
+
+    def __post_init__(self) -> None:
+        """Take a place in the pool of the entry."""
+        if self.entry is not None:
+            self.pool = self.entry.policies.pool
 
     def recall(self, cancel_reason: str | None, reason: str | None, *, is_there: bool) -> None:
         """Take over what the ledger says was promised, and whether the task is still there."""
@@ -66,6 +73,8 @@ class Overrun:
     task_id: str
     is_alone: bool
     """Whether its task lets nothing run beside it."""
+    pool: str | None = None
+    """The pool of which it keeps a place."""
 
 
 class Flights:
@@ -76,18 +85,24 @@ class Flights:
         self.overrun: dict[int, Overrun] = {}
         """Threads that are still going after the timeout of their run."""
         self.process_count = 0
+        self.pool_counts: Counter[str] = Counter()
+        """The places of pools that claims in hand have."""
         self._known: OrderedDict[str, Known] = OrderedDict()
 
     def add(self, flight: Flight) -> None:
         """Take a committed claim in hand."""
         self.in_hand[flight.claim.run_id] = flight
         self.process_count += flight.claim.executor == "process"
+        if flight.pool is not None:
+            self.pool_counts[flight.pool] += 1
 
     def remove(self, run_id: int) -> Flight | None:
         """Let a claim go whose end is durable."""
         flight = self.in_hand.pop(run_id, None)
         if flight is not None:
             self.process_count -= flight.claim.executor == "process"
+            if flight.pool is not None:
+                self.pool_counts[flight.pool] -= 1
         return flight
 
     def holder_of(self, run_id: int, token: int) -> Flight | None:
@@ -125,7 +140,7 @@ class Flights:
         """Remember a thread that goes on after its timeout: it keeps the seat of its task."""
         policies = flight.entry.policies if flight.entry is not None else None
         is_alone = policies is None or policies.overlap is not OverlapPolicy.ALLOW
-        self.overrun[flight.claim.run_id] = Overrun(flight.claim.task_id, is_alone)
+        self.overrun[flight.claim.run_id] = Overrun(flight.claim.task_id, is_alone, flight.pool)
 
     def seats_kept(self, task_id: str) -> int:
         """Return how many seats of a task are kept by threads that nobody can stop."""

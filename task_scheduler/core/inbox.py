@@ -7,7 +7,7 @@ from. What a failed tick took is put back in its old order, so that nothing is l
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -24,6 +24,7 @@ __all__ = [
     "RequestRun",
     "ResumeEntry",
     "Returned",
+    "SetPools",
     "Started",
     "ThreadEnded",
 ]
@@ -108,6 +109,13 @@ class CancelRun(Command):
 
     run_id: int
     reason: str = "cancelled on request"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPools(Command):
+    """Give pools these numbers of places from now on; what runs goes on."""
+
+    pools: Mapping[str, int]
 
 
 Fact: TypeAlias = Completion | Started | Returned | ThreadEnded | Command

@@ -5,7 +5,8 @@ Responsible for: the numbers that keep the work of a tick, and what it takes in 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from task_scheduler.core.model import SECOND, Microseconds
 
@@ -24,6 +25,8 @@ class EngineLimits:
     """Claims in memory beyond the idle workers: as many as are worked off in this time."""
     rule_retry: Microseconds = 60 * SECOND
     """A rule that raised is asked again after this time."""
+    pools: Mapping[str, int] = field(default_factory=dict)
+    """The places of each pool."""
 
 
 @dataclass(slots=True)

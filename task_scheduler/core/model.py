@@ -81,6 +81,10 @@ class WaitingFor(StrEnum):
     PAUSE = "pause"
     CODE = "code"
     """Its task's code is not bound in the process that holds the ledger."""
+    POOL = "pool"
+    """A place in its task's pool."""
+    RATE = "rate"
+    """The moment at which its task's rate limit allows another start."""
     THREAD = "thread"
     """A timed-out function whose thread still runs: its retry is due only when the thread ends."""
 
@@ -147,6 +151,16 @@ class Policies:
     isolation: Isolation = Isolation.THREAD
     priority: int = 0
     """Greater starts first where several due runs wait for a worker."""
+    pool: str | None = None
+    """The pool of which an attempt needs a place."""
+    rate_limit: str | None = None
+    """The most starts in any stretch of time, such as ``10/1m``."""
+
+    @property
+    def is_claimed_ahead(self) -> bool:
+        """Whether a run may be claimed before its moment: nothing can change its decision."""
+        is_limited = self.pool is not None or self.rate_limit is not None
+        return not is_limited and self.overlap is not OverlapPolicy.REPLACE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,7 +99,7 @@ def plan(
     following = occurrences.next_after(due_at, anchor)
     if due_at > now:
         is_free = not seats.taken and not seats.queued
-        if is_free and policies.overlap is not OverlapPolicy.REPLACE:
+        if is_free and policies.is_claimed_ahead:
             return Plan(following, (PlannedRun(due_at),))
         return Plan(due_at)
     if following is None or following > now:

@@ -22,6 +22,7 @@ from task_scheduler.core.model import (
     OverlapPolicy,
     Policies,
 )
+from task_scheduler.core.rates import MOST_STARTS, rate_of
 from task_scheduler.errors import PolicyError
 from task_scheduler.i18n import translate
 
@@ -55,7 +56,19 @@ class _Choice(NamedTuple):
     words: type[StrEnum]
 
 
-_Spec = _Number | _Timeout | _Choice
+class _Name(NamedTuple):
+    """A key whose value is a name that the user chose, or None."""
+
+    field: str
+
+
+class _Rate(NamedTuple):
+    """A key whose value is a number of starts in a time, or None."""
+
+    field: str
+
+
+_Spec = _Number | _Timeout | _Choice | _Name | _Rate
 
 _KEYS: dict[str, _Spec] = {
     "timeout": _Timeout("timeout_seconds"),
@@ -74,6 +87,8 @@ _KEYS: dict[str, _Spec] = {
     "kill_grace_seconds": _Number("kill_grace_seconds", 0, 86_400),
     "isolation": _Choice("isolation", Isolation),
     "priority": _Number("priority", -1_000_000, 1_000_000, is_whole=True),
+    "pool": _Name("pool"),
+    "rate_limit": _Rate("rate_limit"),
 }
 
 POLICY_KEYS: tuple[str, ...] = tuple(_KEYS)
@@ -152,6 +167,8 @@ def _converted(spec: _Spec, value: Any) -> Any:
         return spec.words(value)
     if isinstance(spec, _Timeout):
         return float(value) if value else None
+    if isinstance(spec, _Name | _Rate):
+        return value
     return int(value) if spec.is_whole else float(value)
 
 
@@ -166,6 +183,16 @@ def _problem(spec: _Spec, key: str, value: Any) -> str | None:
             return None
         return translate(
             "policies.timeout", key=key, value=value, low=_SHORTEST_TIMEOUT, high=_plain(_LONGEST)
+        )
+    if isinstance(spec, _Name):
+        is_name = value is None or (
+            isinstance(value, str) and value.isprintable() and value.strip()
+        )
+        return None if is_name else translate("policies.name", key=key, value=value)
+    if isinstance(spec, _Rate):
+        is_rate = value is None or (isinstance(value, str) and rate_of(value) is not None)
+        return (
+            None if is_rate else translate("policies.rate", key=key, value=value, most=MOST_STARTS)
         )
     # A comparison, not isfinite: NaN fails it too, and an int of a thousand digits is welcome.
     if spec.is_whole:

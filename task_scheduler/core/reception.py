@@ -15,6 +15,7 @@ from task_scheduler.core.flights import Flights, Work
 from task_scheduler.core.inbox import Fact, Returned, Started, ThreadEnded
 from task_scheduler.core.model import SECOND, Completion, SkipReason
 from task_scheduler.core.ports import Store
+from task_scheduler.core.rates import RateDesk
 from task_scheduler.core.settlement import Settlement, settle, tally
 from task_scheduler.core.skips import GivenUp, give_up
 
@@ -32,9 +33,11 @@ class Reception:
         self._store = store
         self._flights = flights
         self._control = control
+        self._rates = RateDesk(store)
 
     def receive(self, facts: Sequence[Fact], work: Work) -> None:
         """Record what started, ended and came back."""
+        self._rates.correct(self._flights, facts)
         settlements: dict[int, Settlement] = {}
         started: list[Started] = []
         returned: list[Returned] = []

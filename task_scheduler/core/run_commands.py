@@ -24,6 +24,7 @@ from task_scheduler.core.model import (
 )
 from task_scheduler.core.planner import Admission, PlannedSkip, Seats
 from task_scheduler.core.ports import Hands, Store
+from task_scheduler.core.rates import RateDesk
 from task_scheduler.core.skips import GivenUp, give_up, skip_event
 from task_scheduler.errors import RunNotFoundError
 
@@ -42,6 +43,7 @@ class RunCommands:
         self._flights = flights
         self._hands = hands
         self._next_run_id = next_run_id
+        self._rates = RateDesk(store)
 
     def request(self, old: StoredEntry, key: str, origin: str, work: Work) -> int:
         """Insert a run of a task that somebody asked for, as its overlap policy allows it now.
@@ -131,6 +133,7 @@ class RunCommands:
                 return True
             work.revoked.append(flight)
             work.ended.append(run_id)
+            self._rates.void([flight])
             token = flight.claim.token
         else:
             token = None
@@ -216,6 +219,7 @@ class RunCommands:
                 caught.append(flight)
                 work.revoked.append(flight)
                 work.ended.append(flight.claim.run_id)
+        self._rates.void(caught)
         return caught
 
 

@@ -6,7 +6,7 @@ left, and moving from event to event. Gives no commands by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from task_scheduler.bindings import Bindings
@@ -56,6 +56,7 @@ class Surroundings:
     draw: Callable[[Claim, Entry], tuple[Ending, bool]]
     emit: Callable[[Event], None]
     on_begin: Callable[[Attempt], None] | None = None
+    pools: Mapping[str, int] = field(default_factory=dict)
     boots: int = 1
     marks: VirtualMarks = field(default_factory=VirtualMarks)
     processes: dict[int, Attempt] = field(default_factory=dict)
@@ -111,7 +112,7 @@ class Life:
             hands=self.hands,
             marks=around.marks,
             emit=around.emit,
-            limits=EngineLimits(workers=around.workers),
+            limits=EngineLimits(workers=around.workers, pools=around.pools),
         )
         self.engine.open(epoch=store.fetch("last_epoch")[0], last_run_id=store.fetch("last_run_id"))
         for flight in recovered.flights:
@@ -229,6 +230,6 @@ class Life:
 
 
 def may_queue(policies: Policies) -> bool:
-    """Whether a run of a task may wait for the end of the one before it."""
+    """Whether a run of a task may wait for the end of another one."""
     is_queueing = policies.overlap in (OverlapPolicy.QUEUE, OverlapPolicy.REPLACE)
-    return is_queueing or policies.misfire is MisfirePolicy.RUN_ALL
+    return is_queueing or policies.pool is not None or policies.misfire is MisfirePolicy.RUN_ALL

@@ -40,8 +40,18 @@ ON_THE_TICK = [
     "hold_runs",
     "free_runs",
     "forget_runs",
+    "put_pools",
+    "parked_pools",
+    "park_runs",
+    "release_parked",
+    "free_limited",
+    "recent_starts",
+    "note_starts",
+    "forget_starts",
+    "prune_starts",
+    "delay_runs",
 ]
-TABLES = ("entries", "progress", "runs", "attempts", "skips")
+TABLES = ("entries", "progress", "runs", "attempts", "skips", "starts")
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,7 @@ WHERE e.task_id IN (SELECT value FROM json_each(:ids));
 -- name: hold_unresolved
 -- The waiting runs of tasks whose code is not here wait for it.
 UPDATE runs SET waiting_for = 'code' WHERE state = 'waiting' AND token IS NULL
-AND (waiting_for IS NULL OR waiting_for = 'retry')
+AND (waiting_for IS NULL OR waiting_for IN ('retry', 'pool', 'rate'))
 AND task_id IN (SELECT task_id FROM progress WHERE NOT is_resolved);
 
 -- name: free_resolved
@@ -115,7 +115,8 @@ UPDATE progress SET paused_at = :at, pause_reason = :reason, plan_at = NULL WHER
 -- name: hold_runs
 -- The waiting runs of a paused task wait with it.
 UPDATE runs SET waiting_for = 'pause' WHERE task_id = :task_id AND state IN ('waiting', 'running')
-AND state = 'waiting' AND token IS NULL AND (waiting_for IS NULL OR waiting_for = 'retry') AND origin = 'schedule';
+AND state = 'waiting' AND token IS NULL AND (waiting_for IS NULL OR waiting_for IN ('retry', 'pool', 'rate'))
+AND origin = 'schedule';
 
 -- name: resume_entry
 -- Planned again, from the moment that the planner chose.

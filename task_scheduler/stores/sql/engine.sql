@@ -141,14 +141,14 @@ SELECT json_group_array(json_array(run_id, task_id, key, scheduled_at, due_at, a
         SELECT * FROM (
         SELECT r.run_id, p.revision FROM runs AS r JOIN progress AS p ON p.task_id = r.task_id
         WHERE r.executor = 'thread' AND r.state = 'waiting' AND r.token IS NULL
-            AND (r.waiting_for IS NULL OR r.waiting_for = 'retry') AND r.due_at <= :horizon AND p.is_resolved
+            AND (r.waiting_for IS NULL OR r.waiting_for = 'retry' OR r.waiting_for = 'rate') AND r.due_at <= :horizon AND p.is_resolved
             AND (p.paused_at IS NULL OR r.origin <> 'schedule')
             AND r.task_id NOT IN (SELECT value FROM json_each(:occupied))
         ORDER BY r.priority DESC, r.due_at, r.run_id LIMIT :thread_room)
         UNION ALL SELECT * FROM (
         SELECT r.run_id, p.revision FROM runs AS r JOIN progress AS p ON p.task_id = r.task_id
         WHERE r.executor = 'process' AND r.state = 'waiting' AND r.token IS NULL
-            AND (r.waiting_for IS NULL OR r.waiting_for = 'retry') AND r.due_at <= :horizon AND p.is_resolved
+            AND (r.waiting_for IS NULL OR r.waiting_for = 'retry' OR r.waiting_for = 'rate') AND r.due_at <= :horizon AND p.is_resolved
             AND (p.paused_at IS NULL OR r.origin <> 'schedule')
             AND r.task_id NOT IN (SELECT value FROM json_each(:occupied))
         ORDER BY r.priority DESC, r.due_at, r.run_id LIMIT :process_room)
@@ -166,7 +166,8 @@ WHERE runs.run_id = j.value ->> 0 AND runs.state = 'waiting' AND runs.token IS N
 SELECT json_array(
     (SELECT min(plan_at) FROM progress WHERE plan_at IS NOT NULL),
     (SELECT min(due_at) FROM runs
-     WHERE state = 'waiting' AND token IS NULL AND (waiting_for IS NULL OR waiting_for = 'retry')));
+     WHERE state = 'waiting' AND token IS NULL
+         AND (waiting_for IS NULL OR waiting_for = 'retry' OR waiting_for = 'rate')));
 
 -- name: skip_runs
 -- Waiting runs that will never start (again), with the reason.

@@ -5,7 +5,7 @@ Responsible for: short stories about the engine. Long and random ones live in te
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -118,7 +118,7 @@ class CountingStore:
 class Bench:
     """An engine with everything around it."""
 
-    def __init__(self, *, workers: int = 10) -> None:
+    def __init__(self, *, workers: int = 10, pools: Mapping[str, int] | None = None) -> None:
         self.clock = Clock()
         self.hands = Hands()
         self.ledger = SqliteStore(MEMORY)
@@ -133,7 +133,7 @@ class Bench:
             hands=self.hands,
             marks=self.marks,
             emit=self.events.append,
-            limits=EngineLimits(workers=workers),
+            limits=EngineLimits(workers=workers, pools=pools or {}),
         )
         self.engine.open(epoch=1, last_run_id=0)
 

@@ -37,6 +37,8 @@ ALL_OPTIONS: dict[str, Any] = {
     "kill_grace_seconds": 3,
     "isolation": "process",
     "priority": -4,
+    "pool": "serial",
+    "rate_limit": "10/1m",
 }
 ALL_POLICIES = Policies(
     timeout_seconds=20.0,
@@ -55,6 +57,8 @@ ALL_POLICIES = Policies(
     kill_grace_seconds=3.0,
     isolation=Isolation.PROCESS,
     priority=-4,
+    pool="serial",
+    rate_limit="10/1m",
 )
 
 
