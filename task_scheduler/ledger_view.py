@@ -189,6 +189,7 @@ def _status(row: dict[str, Any], p95: int | None) -> dict[str, Any]:
         "rule_error": row["rule_error"],
         "paused_at": iso(row["paused_at"]),
         "pause_reason": row["pause_reason"],
+        "paused_until": iso(row["resume_at"]),
         "last_duration_seconds": _seconds(row["duration_last"]),
         "average_duration_seconds": _seconds(row["duration_total"] / count) if count else None,
         "max_duration_seconds": _seconds(row["duration_max"]) if count else None,

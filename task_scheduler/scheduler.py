@@ -10,6 +10,7 @@ import logging
 import os
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -34,7 +35,7 @@ from task_scheduler.runtime import Runtime
 from task_scheduler.schedules.rule import ScheduleRule, occurrences_of, to_plain
 from task_scheduler.state_files import StateFiles, temporary_files
 from task_scheduler.stores.sqlite import MEMORY, SqliteReader
-from task_scheduler.task_rules import Rules, plain_of, rules_of, without_times
+from task_scheduler.task_rules import Rules, moment_of, plain_of, rules_of, without_times
 from task_scheduler.tasks.function import FunctionTask
 from task_scheduler.tasks.registry import entry_of, warnings_of
 from task_scheduler.tasks.task import BaseTask
@@ -153,13 +154,25 @@ class TaskScheduler:
         self._runtime.execute(RemoveEntries(task_ids=[task_id]))
         self._bindings.unbind(task_id)
 
-    def pause_task(self, task_id: str, reason: str | None = None) -> None:
-        """Plan nothing of a task until `resume_task`; what runs goes on."""
-        self._runtime.execute(PauseEntry(task_id=task_id, reason=reason))
+    def pause_task(
+        self, task_id: str, reason: str | None = None, until: datetime | str | None = None
+    ) -> None:
+        """Plan nothing of a task until `resume_task`, or until a moment; what runs goes on.
 
-    def resume_task(self, task_id: str) -> None:
-        """Plan a task again; what fell into the pause is skipped, with that reason."""
-        self._runtime.execute(ResumeEntry(task_id=task_id))
+        A naive moment is in the machine's zone. Raises ScheduleError for one that is none, and
+        DefinitionError for one in the past.
+        """
+        moment = None if until is None else moment_of(until)
+        self._runtime.execute(PauseEntry(task_id=task_id, reason=reason, until=moment))
+
+    def resume_task(self, task_id: str, resume_from: datetime | str | None = None) -> None:
+        """Plan a task again; what fell into the pause is skipped, with that reason.
+
+        What was due from the moment `resume_from` on is not: it is late, and the task's misfire
+        policy decides. A moment that is still to come is when the pause will end.
+        """
+        moment = None if resume_from is None else moment_of(resume_from)
+        self._runtime.execute(ResumeEntry(task_id=task_id, resume_from=moment))
 
     def run_task(self, task_id: str, *, request_id: str | None = None) -> int:
         """Run a task now, beside its schedule; return the run's id at once.

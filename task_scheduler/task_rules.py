@@ -7,15 +7,19 @@ and the plain form under which a rule is stored. What a rule may be is `schedule
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeAlias
 
+from task_scheduler.core.model import Microseconds
 from task_scheduler.errors import ScheduleError
 from task_scheduler.ledger_view import USER_RULE
+from task_scheduler.schedules.instants import instant_of
 from task_scheduler.schedules.keywords import EXTRAS, TIME_KEYWORDS, rules_from
 from task_scheduler.schedules.rule import ScheduleRule, describe, to_plain
 from task_scheduler.schedules.rule_parameters import MODIFIERS
+from task_scheduler.schedules.zones import local_zone
 
-__all__ = ["Rules", "plain_of", "rules_of", "without_times"]
+__all__ = ["Rules", "moment_of", "plain_of", "rules_of", "without_times"]
 
 Rules: TypeAlias = ScheduleRule | Sequence[ScheduleRule] | None
 
@@ -39,6 +43,18 @@ def rules_of(given: Rules, **times: Any) -> tuple[ScheduleRule, ...]:
         if not isinstance(rule, ScheduleRule):
             raise ScheduleError("runtime.no_rule", value=rule)
     return tuple(rules)
+
+
+def moment_of(given: object) -> Microseconds:
+    """Return the moment of a datetime or an ISO 8601 text; a naive one is in the machine's zone.
+
+    Raises ScheduleError for anything else.
+    """
+    try:
+        moment = given if isinstance(given, datetime) else datetime.fromisoformat(str(given))
+        return instant_of(moment, local_zone().tz)
+    except (ValueError, OverflowError):
+        raise ScheduleError("runtime.bad_moment", value=given) from None
 
 
 def without_times(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

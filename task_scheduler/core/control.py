@@ -224,11 +224,17 @@ class Control:
     def _pause(self, command: PauseEntry, work: Work) -> None:
         task_id = command.task_id
         old = self._existing([task_id])[task_id]
+        if command.until is not None and command.until <= work.now:
+            raise DefinitionError("errors.pause_in_the_past", task_id=task_id)
         ahead = self.runs.recall(task_id, work)
         if ahead is not None:
             self._store.execute("move_cursors", rows=[[task_id, ahead - 1, ahead, None, None]])
         self._store.execute(
-            "pause_entry", task_id=task_id, at=old.paused_at or work.now, reason=command.reason
+            "pause_entry",
+            task_id=task_id,
+            at=old.paused_at or work.now,
+            reason=command.reason,
+            resume_at=command.until,
         )
         self._store.execute("hold_runs", task_id=task_id)
         work.events.append(EntryPaused(task_id, old.entry.name))
@@ -238,7 +244,22 @@ class Control:
         old = self._existing([task_id])[task_id]
         if old.paused_at is None:
             return
-        cursor, due_at = self._skip_pending(old, SkipReason.PAUSED, work)
+        if command.resume_from is not None and command.resume_from > work.now:
+            self._store.execute("set_resume", task_id=task_id, at=command.resume_from)
+        else:
+            self._end_pause(old, command.resume_from, work)
+
+    def resume_due(self, work: Work) -> None:
+        """End the pauses that were to end by now."""
+        resume_at = dict(self._store.fetch("due_resumes", now=work.now))
+        for task_id, old in self._shelf.load(list(resume_at)).items():
+            self._end_pause(old, resume_at[task_id], work)
+
+    def _end_pause(self, old: StoredEntry, since: Microseconds | None, work: Work) -> None:
+        """Plan an entry again; what was due before `since` is skipped, the rest is late."""
+        task_id = old.entry.task_id
+        until = work.now if since is None else since - 1
+        cursor, due_at = self._skip_pending(old, SkipReason.PAUSED, work, until=until)
         plan_at = plan_moment(old.entry, due_at, self._limits.look_ahead)
         if due_at is None and cursor is None and old.cursor is None:
             # Its rule has not told a first moment yet.
@@ -254,11 +275,17 @@ class Control:
         work.events.append(EntryResumed(task_id, old.entry.name))
 
     def _skip_pending(
-        self, old: StoredEntry, reason: SkipReason, work: Work
+        self,
+        old: StoredEntry,
+        reason: SkipReason,
+        work: Work,
+        *,
+        until: Microseconds | None = None,
     ) -> tuple[Microseconds | None, Microseconds | None]:
-        """Skip what fell due and was not planned; return the last such moment and the next."""
+        """Skip what fell due by now, or by `until`; return the last such moment and the next."""
         due_at = old.next_due_at
-        if due_at is None or due_at > work.now:
+        until = work.now if until is None else until
+        if due_at is None or due_at > until:
             return None, due_at
         # As it was planned with, if that is known: its code may be bound to another rule by now.
         known = self._flights.known(old.entry.task_id, old.revision)
@@ -267,7 +294,7 @@ class Control:
             return None, due_at
         try:
             plan = planner.skip_until(
-                occurrences, reason, due_at=due_at, anchor=old.anchor, now=work.now
+                occurrences, reason, due_at=due_at, anchor=old.anchor, now=until
             )
         except Exception as error:  # fence: rule
             self._shelf.keep_error(old.entry, error, work)

@@ -67,6 +67,7 @@ class Engine:
         self._run_id = 0
         self._plan_at: Microseconds | None = 0
         self._claim_at: Microseconds | None = 0
+        self._resume_at: Microseconds | None = 0
         self._stuck_until: Microseconds = 0
         self._has_doubts = False
         """Whether the last tick failed: it may have been committed all the same."""
@@ -86,11 +87,11 @@ class Engine:
         self._marks = self._marks if marks is None else marks
         self._token = epoch << 32
         self._run_id = last_run_id
-        self._plan_at = self._claim_at = 0
+        self._plan_at = self._claim_at = self._resume_at = 0
 
     def look_again(self) -> None:
         """Forget what the last tick knew of the next moments: the clock was set."""
-        self._plan_at = self._claim_at = 0
+        self._plan_at = self._claim_at = self._resume_at = 0
         self._stuck_until = 0
 
     def has_due_claims(self) -> bool:
@@ -128,6 +129,7 @@ class Engine:
                 self._reception.receive(facts, work)
                 self._obey(facts, work)
                 if not self.is_passive:
+                    self._resume(work)
                     self._plan(work)
                     self._claim(work)
                 wake = self._store.fetch("wake_at")
@@ -140,14 +142,14 @@ class Engine:
             for fact in facts:
                 if isinstance(fact, Command):
                     fact.reject(error)
-            self._plan_at = self._claim_at = 0
+            self._plan_at = self._claim_at = self._resume_at = 0
             self._stuck_until = 0
             self._has_doubts = True
             self._doubtful_slots += work.taken_slots
             self.flights.unlearn_all()
             self._pools.has_parked = True
             raise
-        self._plan_at, self._claim_at = wake
+        self._plan_at, self._claim_at, self._resume_at = wake
         # Due, and yet nobody may have it (say, its thread still runs): look again later instead
         # of at once, should no fact come before.
         self._stuck_until = work.now + SECOND if work.is_stuck else 0
@@ -156,7 +158,7 @@ class Engine:
 
     def _is_due(self, now: Microseconds) -> bool:
         """Whether the ledger has something to look at, as far as the last tick knows."""
-        if self._plan_at is not None and self._plan_at <= now:
+        if any(at is not None and at <= now for at in (self._plan_at, self._resume_at)):
             return True
         claim_at = self._look_at_claims()
         return claim_at is not None and claim_at <= now
@@ -164,7 +166,7 @@ class Engine:
     def _wake_at(self) -> Microseconds | None:
         if self.is_passive:
             return None
-        moments = [self._plan_at] if self._plan_at is not None else []
+        moments = [at for at in (self._plan_at, self._resume_at) if at is not None]
         claim_at = self._look_at_claims()
         if claim_at is not None:
             moments.append(claim_at)
@@ -228,6 +230,12 @@ class Engine:
             self._control.apply(commands, work)
             work.has_unclaimed = True
             self._reception.release(work)
+
+    def _resume(self, work: Work) -> None:
+        """End the pauses that were to end by now, as far as the last tick knows."""
+        if self._resume_at is not None and self._resume_at <= work.now:
+            self._control.resume_due(work)
+            work.has_unclaimed = True
 
     # -- plan -----------------------------------------------------------------------------------
 

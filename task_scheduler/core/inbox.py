@@ -82,17 +82,22 @@ class RemoveEntries(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PauseEntry(Command):
-    """Plan nothing of an entry until it is resumed."""
+    """Plan nothing of an entry until it is resumed, by a command or at the moment `until`."""
 
     task_id: str
     reason: str | None = None
+    until: Microseconds | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumeEntry(Command):
-    """Plan an entry again; what fell into the pause is skipped, with that reason."""
+    """Plan an entry again; what fell into the pause is skipped, with that reason.
+
+    The pause ends now, or as if it had ended, or to end, at the moment `resume_from`.
+    """
 
     task_id: str
+    resume_from: Microseconds | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,13 +117,18 @@ class VirtualScheduler:
         self._command(RemoveEntries, task_ids=[task_id])
         self._bindings.unbind(task_id)
 
-    def pause_task(self, task_id: str, reason: str | None = None) -> None:
-        """Plan nothing of a task until `resume_task`; what runs goes on."""
-        self._command(PauseEntry, task_id=task_id, reason=reason)
+    def pause_task(
+        self, task_id: str, reason: str | None = None, until: datetime | str | None = None
+    ) -> None:
+        """Plan nothing of a task until `resume_task`, or until a moment; what runs goes on."""
+        end = None if until is None else instant_of(self._datetime_of(until), self._zone)
+        self._command(PauseEntry, task_id=task_id, reason=reason, until=end)
 
-    def resume_task(self, task_id: str) -> None:
-        """Plan a task again; what fell into the pause is skipped, with that reason."""
-        self._command(ResumeEntry, task_id=task_id)
+    def resume_task(self, task_id: str, resume_from: datetime | str | None = None) -> None:
+        """Plan a task again; what fell into the pause is skipped, or late from a moment on."""
+        since = None if resume_from is None else self._datetime_of(resume_from)
+        moment = None if since is None else instant_of(since, self._zone)
+        self._command(ResumeEntry, task_id=task_id, resume_from=moment)
 
     def run_task(self, task_id: str, *, request_id: str | None = None) -> int:
         """Ask for a run now, beside the schedule; return its id. Time has to move for it to end."""

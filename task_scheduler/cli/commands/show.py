@@ -87,8 +87,11 @@ def _pause_text(task: Mapping[str, Any], moments: Moments) -> str:
     if task["paused_at"] is None:
         return ""
     reason = task["pause_reason"]
-    since = moments.full(task["paused_at"])
-    return f"{since}: {reason}" if reason else since
+    text = moments.full(task["paused_at"])
+    if task["paused_until"] is not None:
+        until = translate("cli.pause_until", until=moments.full(task["paused_until"]))
+        text = f"{text}  {until}"
+    return f"{text}: {reason}" if reason else text
 
 
 def _policies_text(policies: Mapping[str, Any]) -> str:

@@ -110,7 +110,17 @@ DELETE FROM runs WHERE run_id IN (SELECT value FROM json_each(:rows)) AND state 
 
 -- name: pause_entry
 -- Nothing of it is planned until it is resumed.
-UPDATE progress SET paused_at = :at, pause_reason = :reason, plan_at = NULL WHERE task_id = :task_id;
+UPDATE progress SET paused_at = :at, pause_reason = :reason, resume_at = :resume_at, plan_at = NULL
+WHERE task_id = :task_id;
+
+-- name: set_resume
+-- A pause that ends by itself.
+UPDATE progress SET resume_at = :at WHERE task_id = :task_id AND paused_at IS NOT NULL;
+
+-- name: due_resumes
+-- The pauses that are to end by now.
+SELECT json_group_array(json_array(task_id, resume_at)) FROM progress
+WHERE resume_at IS NOT NULL AND resume_at <= :now;
 
 -- name: hold_runs
 -- The waiting runs of a paused task wait with it.
@@ -120,7 +130,7 @@ AND origin = 'schedule';
 
 -- name: resume_entry
 -- Planned again, from the moment that the planner chose.
-UPDATE progress SET paused_at = NULL, pause_reason = NULL, cursor = coalesce(:cursor, cursor),
+UPDATE progress SET paused_at = NULL, pause_reason = NULL, resume_at = NULL, cursor = coalesce(:cursor, cursor),
     next_due_at = :next_due_at, plan_at = CASE WHEN is_resolved THEN :plan_at END WHERE task_id = :task_id;
 
 -- name: free_runs

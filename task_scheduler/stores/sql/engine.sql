@@ -162,12 +162,13 @@ FROM json_each(:rows) AS j
 WHERE runs.run_id = j.value ->> 0 AND runs.state = 'waiting' AND runs.token IS NULL;
 
 -- name: wake_at
--- The next moments at which a cursor or a waiting run wants to be looked at.
+-- The next moments at which a cursor, a waiting run or a pause wants to be looked at.
 SELECT json_array(
     (SELECT min(plan_at) FROM progress WHERE plan_at IS NOT NULL),
     (SELECT min(due_at) FROM runs
      WHERE state = 'waiting' AND token IS NULL
-         AND (waiting_for IS NULL OR waiting_for = 'retry' OR waiting_for = 'rate')));
+         AND (waiting_for IS NULL OR waiting_for = 'retry' OR waiting_for = 'rate')),
+    (SELECT min(resume_at) FROM progress WHERE resume_at IS NOT NULL));
 
 -- name: skip_runs
 -- Waiting runs that will never start (again), with the reason.

@@ -7,12 +7,12 @@ SELECT count(*) FROM progress;
 SELECT json_group_array(json_object(
     'task_id', task_id, 'name', name, 'kind', kind, 'origin', origin, 'rules', json(rules),
     'policies', json(policies), 'definition', json(definition), 'is_resolved', is_resolved,
-    'paused_at', paused_at, 'pause_reason', pause_reason, 'rule_error', rule_error, 'next_due_at', next_due_at,
+    'paused_at', paused_at, 'pause_reason', pause_reason, 'resume_at', resume_at, 'rule_error', rule_error, 'next_due_at', next_due_at,
     'run_count', run_count, 'success_count', success_count, 'failure_count', failure_count,
     'skip_count', skip_count, 'duration_total', duration_total, 'duration_max', duration_max,
     'duration_last', duration_last, 'last_run_at', last_run_at, 'last_error', last_error,
     'running', running, 'waiting_at', waiting_at, 'added_at', added_at)) FROM (
-    SELECT e.*, p.is_resolved, p.paused_at, p.pause_reason, p.rule_error, p.next_due_at, p.run_count,
+    SELECT e.*, p.is_resolved, p.paused_at, p.pause_reason, p.resume_at, p.rule_error, p.next_due_at, p.run_count,
         p.success_count, p.failure_count, p.skip_count, p.duration_total, p.duration_max, p.duration_last,
         p.last_run_at, p.last_error,
         (SELECT count(*) FROM runs AS r WHERE r.task_id = e.task_id AND r.state IN ('waiting', 'running')

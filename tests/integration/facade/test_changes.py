@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -347,3 +348,33 @@ def test_a_ledger_in_memory_does_all_the_same_and_leaves_no_file(
     assert not scheduler.files.database.exists()
     assert not bench.state.exists()
     assert folder != tmp_path
+
+
+def test_a_pause_with_an_end_ends_by_itself(bench: Bench) -> None:
+    scheduler = bench.running()
+    scheduler.add_task(FunctionTask("t", func=nothing), every=0.2)
+    ran(scheduler, "t")
+
+    end = datetime.now(UTC) + timedelta(seconds=0.7)
+    scheduler.pause_task("t", "a short one", until=end)
+    paused = scheduler.get_task_status("t")
+    assert (paused["status"], paused["pause_reason"]) == ("paused", "a short one")
+    assert datetime.fromisoformat(paused["paused_until"]) == end
+
+    before = paused["run_count"]
+    ran(scheduler, "t", before + 2)
+    assert scheduler.get_task_status("t")["paused_at"] is None
+    skips = [skip for skip in scheduler.view.skips("t") if skip["reason"] == "paused"]
+    assert all(datetime.fromisoformat(skip["last"]) < end for skip in skips)
+    assert sum(skip["count"] for skip in skips) in (2, 3, 4)
+
+
+@pytest.mark.parametrize("moment", ["tomorrow", "", 5, "2020-01-01"])
+def test_a_pause_until_no_moment_to_come_is_refused(bench: Bench, moment: Any) -> None:
+    scheduler = bench.scheduler()
+    scheduler.add_task(FunctionTask("t", func=nothing), every=60)
+
+    with pytest.raises((ScheduleError, DefinitionError)):
+        scheduler.pause_task("t", until=moment)
+
+    assert scheduler.get_task_status("t")["status"] == "idle"

@@ -182,6 +182,7 @@ TASK_KEYS = {
     "task_id", "name", "kind", "description", "origin", "status", "schedule", "run_count",
     "success_count", "failure_count", "skip_count", "success_rate", "running_count",
     "last_run_time", "next_run_time", "last_error", "rule_error", "paused_at", "pause_reason",
+    "paused_until",
     "last_duration_seconds", "average_duration_seconds", "max_duration_seconds",
     "p95_duration_seconds", "rules", "policies", "definition", "added_at",
 }  # fmt: skip
@@ -434,3 +435,17 @@ def test_an_unexpected_failure_is_told_in_one_line_and_with_vv_whole(
     assert "boom" in short.err
     assert "Traceback" not in short.err
     assert "Traceback" in long.err
+
+
+def test_a_pause_has_an_end_where_one_is_given(farm: MadeLedger) -> None:
+    paused = farm.tsk("pause", "heartbeat", "--for", "2h", "--json")
+    assert paused.code == ExitCode.FINE, paused.err
+    until = paused.document["until"]
+    assert farm.tsk("show", "heartbeat", "--json").document["task"]["paused_until"] == until
+
+    sooner = farm.tsk("resume", "heartbeat", "--from", "2100-01-01T00:00:00+00:00")
+    assert sooner.code == ExitCode.FINE, sooner.err
+    assert farm.tsk("show", "heartbeat", "--json").document["task"]["paused_until"][:4] == "2100"
+
+    both = farm.tsk("pause", "heartbeat", "--for", "2h", "--until", "2100-01-01")
+    assert both.code == ExitCode.USAGE
