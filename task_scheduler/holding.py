@@ -108,6 +108,7 @@ class Holding:
         self.engine.open(
             epoch=(self.store.fetch("last_epoch") or [0])[0],
             last_run_id=self.store.fetch("last_run_id"),
+            boot_id=read_boot_id(),
         )
 
     # -- becoming the scheduler -----------------------------------------------------------------
@@ -127,6 +128,7 @@ class Holding:
         engine.open(
             epoch=self.store.fetch("last_epoch")[0],
             last_run_id=self.store.fetch("last_run_id"),
+            boot_id=read_boot_id(),
             marks=marks,
         )
         marks.reserve({flight.claim.slot for flight in recovered.flights})

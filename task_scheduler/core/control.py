@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from task_scheduler.core import planner
+from task_scheduler.core.clock_steps import anchoring_of
 from task_scheduler.core.entries import EntryShelf, StoredEntry, plan_moment
 from task_scheduler.core.events import (
     EntryAdded,
@@ -368,4 +369,5 @@ def _definition_row(entry: Entry, now: Microseconds) -> list[Any]:
         entry.origin,
         int(entry.is_code_bound),
         now,
+        anchoring_of(entry.rules),
     ]

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from task_scheduler.core import planner
+from task_scheduler.core.clock_steps import ClockSteps, instant_key
 from task_scheduler.core.control import Control
 from task_scheduler.core.entries import EntryShelf, plan_moment
 from task_scheduler.core.flights import Flight, Flights, Known, Work
@@ -81,9 +82,13 @@ class Engine:
         self._reception = Reception(store, self.flights, self._control)
         self._pools = Pools(store, self.flights, limits)
         self._rates = RateDesk(store)
+        self._steps = ClockSteps(store, self._shelf, self.flights, hands, limits)
 
-    def open(self, *, epoch: int, last_run_id: int, marks: Marks | None = None) -> None:
+    def open(
+        self, *, epoch: int, last_run_id: int, boot_id: str = "", marks: Marks | None = None
+    ) -> None:
         """Begin an epoch: tokens and run ids go on above everything the ledger has seen."""
+        self._steps.open(boot_id)
         self._marks = self._marks if marks is None else marks
         self._token = epoch << 32
         self._run_id = last_run_id
@@ -121,12 +126,17 @@ class Engine:
         facts = self.inbox.take()
         now = self._clock.now()
         work = Work(now, now - self._clock.boottime())
-        if not facts and (self.is_passive or not self._is_due(work.now)):
+        is_stepped = self._steps.is_stepped(work)
+        if not facts and (self.is_passive or not (is_stepped or self._is_due(work.now))):
             return self._wake_at()
+        facts += self._steps.recall(work)
         try:
             with self._store.transaction():
                 self._reconcile(work)
+                self._steps.follow(work)
                 self._reception.receive(facts, work)
+                if self._steps.mend(facts, work):
+                    self._reception.release(work)
                 self._obey(facts, work)
                 if not self.is_passive:
                     self._resume(work)
@@ -145,6 +155,7 @@ class Engine:
             self._plan_at = self._claim_at = self._resume_at = 0
             self._stuck_until = 0
             self._has_doubts = True
+            self._steps.doubt()
             self._doubtful_slots += work.taken_slots
             self.flights.unlearn_all()
             self._pools.has_parked = True
@@ -247,16 +258,16 @@ class Engine:
         known_of = self._shelf.look_up([(row[0], row[1]) for row in rows])
         cursors: list[list[Any]] = []
         skips: list[list[Any]] = []
-        starts: list[tuple[Known, planner.PlannedRun]] = []
+        starts: list[tuple[Known, planner.PlannedRun, str]] = []
         going_on: list[list[int | None]] = []
         replaced: list[Entry] = []
-        for task_id, _, due_at, _, seats_taken, queued, oldest, cursor in rows:
+        for task_id, _, due_at, _, seats_taken, queued, oldest, cursor, lap in rows:
             known = known_of.get(task_id)
             if known is None:
                 cursors.append([task_id, None, due_at, None, None])
                 continue
             taken = seats_taken + self.flights.seats_kept(task_id)
-            plan = self._shelf.plan(known, Seats(taken, queued), due_at, work)
+            plan = self._shelf.plan(known, Seats(taken, queued), due_at, work, cursor=cursor)
             if plan is None:
                 error = self._shelf.error_of(task_id)
                 cursors.append([task_id, None, due_at, work.now + self.limits.rule_retry, error])
@@ -267,7 +278,7 @@ class Engine:
                 # Nothing may be decided before its instant: the task still has a living run.
                 plan_at = due_at
             cursors.append([task_id, last, plan.next_due_at, plan_at, None])
-            starts.extend((known, run) for run in plan.runs)
+            starts.extend((known, run, instant_key(run.at, lap)) for run in plan.runs)
             blocker = oldest or self.flights.keeper_of(task_id)
             skips.extend(self._skip_row(known, skip, blocker, work) for skip in plan.skips)
             if blocker is not None and any(
@@ -301,7 +312,7 @@ class Engine:
                 row[2] = first_of.get(str(row[5]), row[2])
         return skips
 
-    def _insert(self, starts: list[tuple[Known, planner.PlannedRun]], work: Work) -> None:
+    def _insert(self, starts: list[tuple[Known, planner.PlannedRun, str]], work: Work) -> None:
         """Insert planned runs, claimed at once where a worker will be free for them."""
         if not starts:
             return
@@ -311,12 +322,12 @@ class Engine:
         has_backlog = has_backlog or work.has_unclaimed
         room = self._room(work)
         rows, flights = [], []
-        for known, run in starts:
+        for known, run, key in starts:
             entry = known.entry
             claim = None
             is_free = run.waiting_for is None and not has_backlog
             if is_free and entry.policies.is_claimed_ahead and room.take(entry.executor):
-                claim = self._new_claim(known, run.at, work)
+                claim = self._new_claim(known, run.at, key, work)
             if claim is not None:
                 flights.append(Flight(claim, entry))
             else:
@@ -325,7 +336,7 @@ class Engine:
                 [
                     claim.run_id if claim is not None else self.next_run_id(),
                     entry.task_id,
-                    str(run.at),
+                    key,
                     "schedule",
                     RunState.WAITING,
                     run.at,
@@ -347,14 +358,14 @@ class Engine:
             flights = [f for f in flights if f.claim.run_id in present]
         work.claims.extend(flights)
 
-    def _new_claim(self, known: Known, at: Microseconds, work: Work) -> Claim | None:
+    def _new_claim(self, known: Known, at: Microseconds, key: str, work: Work) -> Claim | None:
         slot = self._take_slot(work)
         if slot is None:
             return None
         return self._claim_of(
             known,
             self.next_run_id(),
-            str(at),
+            key,
             at=at,
             due_at=at,
             attempt=1,
@@ -461,6 +472,7 @@ class Engine:
         """Carry out what is now durable."""
         flights = self.flights
         self._has_doubts = False
+        self._steps.keep()
         self._has_queue = self._has_queue and self.is_passive
         for slot in self._doubtful_slots:
             self._marks.release(slot)

@@ -115,14 +115,25 @@ class EntryShelf:
         work.events.append(EntryFailed(entry.task_id, entry.name, text))
 
     def plan(
-        self, known: Known, seats: Seats, due_at: Microseconds | None, work: Work
+        self,
+        known: Known,
+        seats: Seats,
+        due_at: Microseconds | None,
+        work: Work,
+        *,
+        cursor: Microseconds | None = None,
     ) -> Plan | None:
-        """Plan one entry; None, with an event, if its rule raises or answers nonsense."""
+        """Plan one entry; None, with an event, if its rule raises or answers nonsense.
+
+        `due_at` None: it is not known, and found by the rule, after the cursor if there is one.
+        """
         entry = known.entry
         if known.occurrences is not None:
             try:
                 if due_at is None:
-                    # Its rule raised when it was added: its first moment is not known yet.
+                    # Its rule raised before it told the moment that comes first, or next.
+                    if cursor is not None:
+                        return Plan(known.occurrences.next_after(cursor, known.anchor))
                     return Plan(known.occurrences.first(known.anchor))
                 return planner.plan(
                     known.occurrences,

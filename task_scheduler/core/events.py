@@ -13,6 +13,7 @@ from task_scheduler.core.model import Microseconds, Outcome, SkipReason
 __all__ = [
     "AttemptRecovered",
     "AttemptStarted",
+    "ClockFollowed",
     "ClockStepped",
     "EntryAdded",
     "EntryFailed",
@@ -179,6 +180,20 @@ class ClockStepped(Event):
     """The wall clock was set by this many microseconds, forward when positive."""
 
     by: Microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class ClockFollowed(Event):
+    """The ledger was brought into step with a clock that was set back; None: nobody knows how far.
+
+    `moved` entries that count from an anchor, and `delays` of waiting runs, follow real time;
+    `rewound` entries of the calendar are planned again from the present on.
+    """
+
+    by: Microseconds | None
+    moved: int
+    rewound: int
+    delays: int
 
 
 @dataclass(frozen=True, slots=True)

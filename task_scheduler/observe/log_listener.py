@@ -51,7 +51,8 @@ class LogListener:
             events.StoreFailed: self._lose_store,
             events.StoreRecovered: self._recover_store,
             events.ListenerFailed: self._contain_listener,
-            events.ClockStepped: self._follow_clock,
+            events.ClockStepped: self._notice_clock,
+            events.ClockFollowed: self._follow_clock,
             events.SchedulerStarted: self._start_scheduler,
             events.SchedulerStopping: self._drain_scheduler,
             events.SchedulerStopped: self._stop_scheduler,
@@ -156,9 +157,17 @@ class LogListener:
     def _contain_listener(self, event: events.ListenerFailed) -> None:
         self._write(logging.ERROR, "logs.listener_failed", event, error=event.error)
 
-    def _follow_clock(self, event: events.ClockStepped) -> None:
+    def _notice_clock(self, event: events.ClockStepped) -> None:
         key = "logs.clock_forward" if event.by > 0 else "logs.clock_back"
         self._write(logging.WARNING, key, event, span=Span(abs(event.by)))
+
+    def _follow_clock(self, event: events.ClockFollowed) -> None:
+        done = {"moved": event.moved, "rewound": event.rewound, "delays": event.delays}
+        if event.by is None:
+            self._write(logging.WARNING, "logs.clock_corrected", event, **done)
+        else:
+            span = Span(abs(event.by))
+            self._write(logging.WARNING, "logs.clock_followed", event, span=span, **done)
 
     def _start_scheduler(self, event: events.SchedulerStarted) -> None:
         self._write(

@@ -114,7 +114,11 @@ class Life:
             emit=around.emit,
             limits=EngineLimits(workers=around.workers, pools=around.pools),
         )
-        self.engine.open(epoch=store.fetch("last_epoch")[0], last_run_id=store.fetch("last_run_id"))
+        self.engine.open(
+            epoch=store.fetch("last_epoch")[0],
+            last_run_id=store.fetch("last_run_id"),
+            boot_id=around.boot_id,
+        )
         for flight in recovered.flights:
             self.engine.flights.add(flight)
         self.engine.inbox.put_back(recovered.facts)

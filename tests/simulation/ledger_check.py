@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
+from math import inf
 from typing import Any
 
 from task_scheduler.core.inbox import AddEntries, Command, RemoveEntries
@@ -36,6 +38,18 @@ class _Stretch:
     high: int | None = None
     is_first: bool = False
     """Of a life: a one-off in the past counts too."""
+    skips: tuple[int, float] = (0, inf)
+    """The ids of skips, from after one to another, that tell of this stretch."""
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where an entry stood after the last tick."""
+
+    revision: int
+    lap: int
+    anchor: int
+    cursor: int | None
 
 
 class Oracle:
@@ -50,12 +64,21 @@ class Oracle:
         self._vague: dict[str, list[tuple[int, int]]] = defaultdict(list)
         """Where an edit and a look-ahead or a clock set back overlap: either side may have it."""
         self._latest = 0
+        self._ticked_at = 0
+        self._mark = self._back_mark = 0
+        """The greatest id of a skip, now and when the clock was last set back."""
         self._went_back = False
         self._started: set[tuple[int, int]] = set()
         self._limits: dict[str, int] = {}
         self._over: dict[int, tuple[Any, ...]] = {}
         self._cancelled: dict[int, int] = {}
         self._overlapped_by_edit: set[str] = set()
+        self._places: dict[str, _Place] = {}
+        self._waiting: dict[int, tuple[str, int]] = {}
+        self._moved: dict[str, list[tuple[int, int | None]]] = defaultdict(list)
+        """Runs that nobody had begun and that moved with an anchor: from where to where."""
+        self._replayed: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        """Times that the clock showed to a rule of the calendar more than once."""
 
     # -- what the world tells -------------------------------------------------------------------
 
@@ -87,6 +110,67 @@ class Oracle:
         limit = policies.overlap_limit if policies.overlap is OverlapPolicy.ALLOW else 1
         is_judged = limit and claim.task_id not in self._overlapped_by_edit
         assert not is_judged or len(living) < limit, f"{claim} starts beside {living}"
+
+    def on_tick(self, now: int) -> None:
+        """Look where entries and waiting runs stand, and what moved with the clock."""
+        places = {
+            row[0]: _Place(*row[1:])
+            for row in self._rows("SELECT task_id, revision, lap, anchor, cursor FROM progress")
+        }
+        if now < self._ticked_at:
+            self._back_mark = self._mark
+            for stretch in chain.from_iterable(self._stretches.values()):
+                if stretch.high is not None:
+                    # What is skipped from now on is not of those.
+                    stretch.skips = (stretch.skips[0], min(stretch.skips[1], self._mark))
+        for task_id, stretches in self._stretches.items():
+            old, new = self._places.get(task_id), places.get(task_id)
+            if old is not None and new is not None and new.lap != old.lap:
+                self._on_lap(task_id, old, new.anchor - old.anchor, now)
+            elif not stretches[-1].rule.is_anchored:
+                if now < self._ticked_at:
+                    self._replayed[task_id].append((now, self._ticked_at + _AHEAD))
+            elif old is not None and new is not None and new.cursor is not None:
+                self._open_again(task_id, old.cursor, new.cursor)
+        self._ticked_at = now
+        (self._mark,) = self._row("SELECT coalesce(max(skip_id), 0) FROM skips")
+        self._places = places
+        waiting = {
+            row[0]: (row[1], row[2])
+            for row in self._rows(
+                "SELECT run_id, task_id, scheduled_at FROM runs"
+                " WHERE state IN ('waiting', 'running') AND attempt = 0 AND origin = 'schedule'"
+            )
+        }
+        for run_id, (task_id, at) in waiting.items():
+            was = self._waiting.get(run_id, (task_id, at))[1]
+            if was != at:
+                self._moved[task_id].append((was, at))
+        self._waiting = waiting
+
+    def _open_again(self, task_id: str, before: int | None, cursor: int) -> None:
+        """Note that a claim which had moved with the clock was forgotten: its moment is to come."""
+        last = self._stretches[task_id][-1]
+        if before is not None and cursor < min(before, last.low):
+            last.low = cursor
+            self._moved[task_id] = [
+                (was, None if at is None or at > cursor else at) for was, at in self._moved[task_id]
+            ]
+
+    def _on_lap(self, task_id: str, old: _Place, by: int, now: int) -> None:
+        """Begin a new stretch: an anchor moved with a clock that was set back."""
+        assert by < 0, f"{task_id}: its anchor moved by {by}"
+        last = self._stretches[task_id][-1]
+        mark = self._mark
+        if old.cursor is None:
+            last.anchor, last.low = last.anchor + by, last.low + by
+            return
+        # An edit owes nothing of before, whatever the cursor says.
+        last.high = max(last.low, old.cursor)
+        last.skips = (last.skips[0], mark)
+        self._stretches[task_id].append(
+            _Stretch(last.rule, last.anchor + by, last.high + by, skips=(mark, inf))
+        )
 
     def on_death(self) -> None:
         """Note that a process died: nothing to forget, its promises hold."""
@@ -143,7 +227,8 @@ class Oracle:
         self._vague[task_id].append((begin, max(self._latest, now) + _AHEAD))
         if rule.once_at is not None and old is not None and rule.once_at <= now:
             self._vague[task_id].append((rule.once_at - 1, rule.once_at))
-        stretches.append(_Stretch(rule, new[1], low, is_first=old is None))
+        skips = (self._back_mark, inf)
+        stretches.append(_Stretch(rule, new[1], low, is_first=old is None, skips=skips))
 
     def _close(self, task_id: str, now: int) -> None:
         self._stretches[task_id][-1].high = now
@@ -226,38 +311,63 @@ class Oracle:
                 assert "lost" not in outcomes[:-1], name
 
     def _check_accounts(self, task_id: str) -> None:
-        owed: set[int] = set()
-        for stretch in self._stretches[task_id]:
-            assert stretch.high is not None
-            owed |= stretch.rule.instants(stretch.anchor, stretch.low, stretch.high)
-            once_at = stretch.rule.once_at
-            if stretch.is_first and once_at is not None and once_at <= stretch.high:
-                owed.add(once_at)
-        vague = self._vague[task_id]
+        stretches = self._stretches[task_id]
+        instants = [self._instants_of(stretch) for stretch in stretches]
+        owed = Counter(at for found in instants for at in found)
+        for was, at in self._moved[task_id]:
+            if at is not None:
+                owed[at] += 1
+            owed[was] -= 1
+            for found in instants:
+                if was in found:
+                    found.discard(was)
+                    break
+        vague, replayed = self._vague[task_id], self._replayed[task_id]
 
         def is_vague(first: int, last: int | None = None) -> bool:
-            return any(low < (last or first) and first <= high for low, high in vague)
+            return any(low < (last or first) and first <= high for low, high in vague + replayed)
 
         cover: Counter[int] = Counter()
         for (at,) in self._rows(
             "SELECT scheduled_at FROM runs WHERE task_id = ? AND origin = 'schedule'", task_id
         ):
-            assert at in owed or is_vague(at), f"{task_id} has a run at {at}, which it did not owe"
+            assert owed[at] or is_vague(at), f"{task_id} has a run at {at}, which it did not owe"
             cover[at] += 1
-        for reason, first, last, count in self._rows(
-            "SELECT reason, first_at, last_at, count FROM skips WHERE task_id = ?", task_id
+        for skip_id, reason, first, last, count in self._rows(
+            "SELECT skip_id, reason, first_at, last_at, count FROM skips WHERE task_id = ?", task_id
         ):
             assert first <= last, f"{task_id}: a {reason} range from {first} to {last}"
-            inside = [at for at in owed if first <= at <= last]
+            inside = [
+                at
+                for stretch, found in zip(stretches, instants, strict=True)
+                if stretch.skips[0] < skip_id <= stretch.skips[1]
+                for at in found
+                if first <= at <= last
+            ]
             cover.update(inside)
             if count is not None and not is_vague(first, last):
                 assert count == len(inside), (
                     f"{task_id}: {count} skipped ({reason}) from {first} to {last},"
                     f" where {len(inside)} were owed"
                 )
-        for at in sorted(owed):
+        end = stretches[-1].high
+        for at, times in sorted(owed.items()):
             if not is_vague(at):
-                assert cover[at] == 1, f"{task_id}: {at} is accounted for {cover[at]} times"
+                assert cover[at] == times, (
+                    f"{task_id}: {at} is accounted for {cover[at]} times instead of {times}"
+                )
+            elif not any(low < at <= high for low, high in vague):
+                is_there = cover[at] or not times or at > end
+                assert is_there, f"{task_id}: {at} came twice and is not accounted for"
+
+    def _instants_of(self, stretch: _Stretch) -> set[int]:
+        """Return what was owed in a stretch, by brute force."""
+        assert stretch.high is not None
+        found = stretch.rule.instants(stretch.anchor, stretch.low, stretch.high)
+        once_at = stretch.rule.once_at
+        if stretch.is_first and once_at is not None and once_at <= stretch.high:
+            found.add(once_at)
+        return found
 
     def _check_finality(self) -> None:
         rows = self._rows(

@@ -66,6 +66,11 @@ class Rule:
     user_rule: ScheduleRule | None = None
     once_at: int | None = None
 
+    @property
+    def is_anchored(self) -> bool:
+        """Whether its instants are no readings of the clock, but follow real time."""
+        return len(self.plains) == 1 and self.plains[0].keys() == {"type", "seconds"}
+
 
 def draw_rule(draw: random.Random, now: int) -> Rule:
     """Return a rule of any kind."""

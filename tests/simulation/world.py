@@ -63,6 +63,7 @@ class World:
         self.rules: dict[str, Rule] = {}
         self.entries: dict[str, Entry] = {}
         self.is_calm = False
+        self.is_clock_set = False
         self.boot_id = "boot-0"
         self.ticks = 0
         self.story: list[str] = []
@@ -132,6 +133,8 @@ class World:
             return False
         except StoreUnavailableError:
             self._wake = self.clock.now() + SECOND
+        finally:
+            self.oracle.on_tick(self.clock.now())
         return True
 
     def _come_to_rest(self) -> None:
@@ -162,7 +165,7 @@ class World:
             self._fail_store: 8,
             self._die_soon: 5,
             self._die: 3,
-            self._step_clock: 2,
+            self._step_clock: 4,
             self._rest: 20,
         }
         if not self._is_up:
@@ -183,10 +186,11 @@ class World:
         self.store.fault = (where, self.random.randint(1, 8), ProcessDies)
 
     def _step_clock(self) -> None:
-        by = round(10 ** self.random.uniform(4, 10))
+        by = round(10 ** self.random.uniform(4, 11))
         back = self.random.random() < 0.4
         self._tell(f"clock set by {'-' if back else ''}{by}")
         self.clock.offset += -by if back else by
+        self.is_clock_set = True
         self.oracle.now_seen(self.clock.now())
         self.engine.look_again()
         self._wake = 0
@@ -257,7 +261,11 @@ class World:
             emit=self._hear,
             limits=EngineLimits(workers=WORKERS),
         )
-        self.engine.open(epoch=store.fetch("last_epoch")[0], last_run_id=store.fetch("last_run_id"))
+        self.engine.open(
+            epoch=store.fetch("last_epoch")[0],
+            last_run_id=store.fetch("last_run_id"),
+            boot_id=self.boot_id,
+        )
         for flight in recovered.flights:
             self.engine.flights.add(flight)
         for fact in recovered.facts:
@@ -304,6 +312,10 @@ class World:
             resolve=lambda answer: answers.append((True, answer)),
             reject=lambda error: answers.append((False, error)),
         )
+        if self.is_clock_set and not self._tick():
+            # An operator is not as quick as the engine, which follows a clock that was set.
+            return None
+        self.is_clock_set = False
         before = self.oracle.snapshot()
         if not self.is_calm and self.random.random() < 0.15:
             error = self.random.choice([StoreUnavailableError, StoreUnavailableError, ProcessDies])

@@ -8,6 +8,9 @@ ALTER TABLE entries ADD COLUMN anchoring INTEGER NOT NULL DEFAULT 0;
 UPDATE entries SET anchoring = 1 WHERE rules GLOB '[[]{"type":"interval","seconds":*}]' AND rules NOT GLOB '*},{*'
 AND rules NOT GLOB '*"start_at":*' AND rules NOT GLOB '*"end_at":*';
 
+-- The last skip that earlier rules of this entry may have recorded.
+ALTER TABLE entries ADD COLUMN skips_before INTEGER NOT NULL DEFAULT 0;
+
 -- How often an entry's anchor was moved with the clock: such a clock shows the same moment twice.
 ALTER TABLE progress ADD COLUMN lap INTEGER NOT NULL DEFAULT 0;
 

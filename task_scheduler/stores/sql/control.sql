@@ -74,12 +74,14 @@ AND task_id NOT IN (SELECT task_id FROM entries WHERE kind = 'function'
 -- name: put_entries
 -- The definition, new or changed.
 INSERT INTO entries (task_id, name, kind, executor, definition, rules, policies, origin, is_code_bound, added_at,
-    updated_at)
+    updated_at, anchoring)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value -> 4, value -> 5, value -> 6, value ->> 7,
-    value ->> 8, value ->> 9, value ->> 9 FROM json_each(:rows) WHERE true
+    value ->> 8, value ->> 9, value ->> 9, coalesce(value ->> 10, 0) FROM json_each(:rows) WHERE true
 ON CONFLICT (task_id) DO UPDATE SET name = excluded.name, executor = excluded.executor,
     definition = excluded.definition, rules = excluded.rules, policies = excluded.policies,
-    origin = excluded.origin, is_code_bound = excluded.is_code_bound, updated_at = excluded.updated_at;
+    origin = excluded.origin, is_code_bound = excluded.is_code_bound, updated_at = excluded.updated_at,
+    anchoring = excluded.anchoring, skips_before = CASE
+        WHEN rules = excluded.rules THEN skips_before ELSE coalesce((SELECT max(skip_id) FROM skips), 0) END;
 
 -- name: put_progress
 -- A new entry's cursor, or the moved one of a changed entry; its history stays.

@@ -87,8 +87,9 @@ WHERE run_id IN (
 -- name: due_entries
 -- Entries to be looked at now, with the seats of their tasks. The seat of a run that waits for its own
 -- thread is counted by who knows the threads.
-SELECT json_group_array(json_array(task_id, revision, next_due_at, anchor, taken, queued, blocker, cursor)) FROM (
-    SELECT p.task_id, p.revision, p.next_due_at, p.anchor, p.cursor,
+SELECT json_group_array(json_array(task_id, revision, next_due_at, anchor, taken, queued, blocker, cursor,
+    lap)) FROM (
+    SELECT p.task_id, p.revision, p.next_due_at, p.anchor, p.cursor, p.lap,
         (SELECT count(*) FROM runs AS r WHERE r.task_id = p.task_id AND r.state IN ('waiting', 'running')
             AND coalesce(r.waiting_for, '') NOT IN ('overlap', 'thread')) AS taken,
         (SELECT count(*) FROM runs AS r WHERE r.task_id = p.task_id AND r.waiting_for = 'overlap') AS queued,
@@ -125,7 +126,7 @@ INSERT INTO skips (task_id, reason, first_at, last_at, count, blocker_run_id, at
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
 FROM json_each(:rows) WHERE true
 ON CONFLICT (blocker_run_id, first_at) WHERE blocker_run_id IS NOT NULL
-DO UPDATE SET last_at = excluded.last_at, count = count + excluded.count;
+DO UPDATE SET last_at = max(last_at, excluded.last_at), count = count + excluded.count;
 
 -- name: count_skips
 -- The tally of skips of each task.

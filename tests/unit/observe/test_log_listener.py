@@ -66,6 +66,8 @@ EVENTS: list[tuple[events.Event, str]] = [
     (events.ListenerFailed("boom"), "ERROR"),
     (events.ClockStepped(3600 * SECOND), "WARNING"),
     (events.ClockStepped(-SECOND), "WARNING"),
+    (events.ClockFollowed(-SECOND, 2, 3, 1), "WARNING"),
+    (events.ClockFollowed(None, 2, 3, 1), "WARNING"),
     (events.SchedulerStarted(4, "/farm/scheduler.db"), "INFO"),
     (events.SchedulerStopping(), "INFO"),
     (events.SchedulerStopped(), "INFO"),

@@ -333,8 +333,8 @@ def test_a_clock_that_is_set_forward_makes_one_run_of_what_it_jumped_over(
 
 @pytest.mark.parametrize("by", [-7200, "-2h", timedelta(hours=-2)])
 def test_a_clock_that_is_set_back_runs_nothing_twice(world: VirtualScheduler, by: object) -> None:
-    world.add_task(command(), every="1h")
-    world.run_for(hours=3)
+    world.add_task(command(), cron="0 * * * *")
+    world.run_for(hours=3.5)
 
     world.set_clock(by=by)
     world.run_for(hours=3)
@@ -342,6 +342,19 @@ def test_a_clock_that_is_set_back_runs_nothing_twice(world: VirtualScheduler, by
     keys = Counter(run["key"] for run in world.runs("job"))
     assert len(keys) == 5
     assert set(keys.values()) == {1}
+
+
+def test_an_interval_goes_on_in_real_time_where_the_clock_is_set_back(
+    world: VirtualScheduler,
+) -> None:
+    world.add_task(command(), every="1h")
+    world.run_for(hours=3)
+
+    world.set_clock(by="-2h")
+    world.run_for(hours=3)
+
+    assert len(world.runs("job")) == 7
+    assert not world.skips()
 
 
 def test_a_crash_loses_functions_and_leaves_programs_running(world: VirtualScheduler) -> None:
