@@ -46,6 +46,11 @@ class Dispatcher:
         self.idle = 0
         """Workers that wait for something to start."""
 
+    @property
+    def is_starving(self) -> bool:
+        """Whether workers wait and no claim is here for them, due or not."""
+        return self.idle > 0 and not self._gate
+
     def hand_over(self, claims: Sequence[tuple[Claim, Entry]]) -> None:
         """Take committed claims."""
         with self._lock:

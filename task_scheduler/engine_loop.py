@@ -151,7 +151,7 @@ class EngineLoop:
                 self._wake.wait(seconds)
             self._is_asleep = False
             self._wake.clear()
-        if holding.idle_workers and holding.engine.has_due_claims():
+        if holding.is_starving and holding.engine.has_due_claims():
             return
         apart = self._ticked_at + _SPACING - self._clock.boottime()
         if apart > 0 and not self._is_draining:

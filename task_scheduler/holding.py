@@ -244,9 +244,9 @@ class Holding:
     # -- what workers ask -----------------------------------------------------------------------
 
     @property
-    def idle_workers(self) -> int:
-        """Workers that wait for something to start."""
-        return 0 if self._dispatcher is None else self._dispatcher.idle
+    def is_starving(self) -> bool:
+        """Whether workers wait and have nothing to wait for."""
+        return self._dispatcher is not None and self._dispatcher.is_starving
 
     def _release_seat(self) -> None:
         if self._dispatcher is not None:

@@ -79,6 +79,11 @@ class LedgerView:
             quantiles = self._fetch("duration_quantile", ids=names, sample=_SAMPLE)
         return [_status(row, quantiles.get(row["task_id"])) for row in rows]
 
+    def ids_from(self, origin: str) -> list[str]:
+        """Return the ids of the tasks that were declared there: ``api`` or ``config``."""
+        ids: list[str] = self._fetch("ids_from", origin=origin)
+        return ids
+
     def counts(self, now: Microseconds) -> dict[str, int]:
         """Return how many tasks there are, how many runs run, and how many are due and wait."""
         return {

@@ -24,8 +24,9 @@ from task_scheduler.core.inbox import (
     RequestRun,
     ResumeEntry,
 )
-from task_scheduler.core.model import Entry
+from task_scheduler.core.model import SECOND, Entry
 from task_scheduler.errors import DefinitionError
+from task_scheduler.explanation import Explanation, explain_task
 from task_scheduler.holding import HoldingOptions
 from task_scheduler.i18n import set_language
 from task_scheduler.ledger_view import LedgerView
@@ -210,6 +211,25 @@ class TaskScheduler:
             "scheduler": self._scheduler_status(),
         }
 
+    def why(
+        self, task_id: str, at: datetime | str | None = None, *, width_seconds: float = 1
+    ) -> Explanation:
+        """Explain why a task ran or did not in the `width_seconds` from `at`, or last.
+
+        `Explanation.plain` gives it as plain JSON values. Raises TaskNotFoundError, and
+        ScheduleError for a moment that is none.
+        """
+        holder = self.holder()
+        return explain_task(
+            self._reader.fetch,
+            task_id,
+            None if at is None else moment_of(at),
+            now=self._clock.now(),
+            is_running=holder is not None and holder["state"] == "running",
+            calendars=self.config.calendars,
+            width=max(1, round(width_seconds * SECOND)),
+        )
+
     # -- start and stop -------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -287,8 +307,7 @@ class TaskScheduler:
         ids = {d.task.task_id for d in declared}
         if pairs:
             self._add(pairs, origin="config")
-        rows = self.view.tasks(with_quantiles=False)
-        gone = [r["task_id"] for r in rows if r["origin"] == "config" and r["task_id"] not in ids]
+        gone = [task_id for task_id in self.view.ids_from("config") if task_id not in ids]
         if gone and self.config.path is not None:
             self._runtime.execute(RemoveEntries(task_ids=gone))
         return {"added": len(pairs), "removed": len(gone)}

@@ -311,3 +311,17 @@ def test_idle_counts_the_workers_that_wait(clock: Clock) -> None:
     dispatcher.close()
     workers.join()
     assert dispatcher.idle == 0
+
+
+def test_workers_starve_only_while_no_claim_is_here(dispatcher: Dispatcher) -> None:
+    is_known = threading.Event()
+    workers = Workers(dispatcher, 1)
+    while not dispatcher.idle:
+        is_known.wait(0.001)
+    assert dispatcher.is_starving
+
+    dispatcher.hand_over([claim(1, T0 + SECOND)])
+
+    assert not dispatcher.is_starving
+    dispatcher.close()
+    workers.join()

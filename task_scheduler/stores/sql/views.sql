@@ -36,6 +36,10 @@ SELECT json_group_object(task_id, duration) FROM (
         WHERE r.ended_at IS NOT NULL AND r.started_at IS NOT NULL))
 WHERE position = max(1, CAST(total * 0.95 + 0.999999 AS INTEGER));
 
+-- name: ids_from
+-- The tasks that one kind of source declared.
+SELECT json_group_array(task_id) FROM entries WHERE origin = :origin;
+
 -- name: count_running
 -- The runs that run now.
 SELECT count(*) FROM runs WHERE state IN ('waiting', 'running') AND state = 'running';
