@@ -16,7 +16,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("scheduler", "testing"),  # the facade, the only wiring; the same parts in virtual time
     ("runtime", "engine_loop", "holding", "control", "offers", "forks"),
     ("dispatcher", "bindings", "config", "foreground", "task_rules"),
-    ("ledger_view", "retention", "state_files"),
+    ("ledger_view", "retention", "state_files", "explanation"),
     ("tasks", "stores", "executors", "observe", "supervision"),
     ("clock", "clock_watch"),
     ("core",),
