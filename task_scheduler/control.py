@@ -21,6 +21,7 @@ from typing import Any
 from task_scheduler import errors
 from task_scheduler.core.inbox import (
     AddEntries,
+    BackfillRange,
     CancelRun,
     Command,
     PauseEntry,
@@ -41,6 +42,7 @@ _OPERATIONS: Mapping[str, type[Command]] = {
     "resume": ResumeEntry,
     "run": RequestRun,
     "cancel": CancelRun,
+    "backfill": BackfillRange,
 }
 _NAME_OF = {command: name for name, command in _OPERATIONS.items()}
 _MOST_BYTES = 256 * 1024 * 1024

@@ -18,6 +18,7 @@ from task_scheduler.bindings import Bindings
 from task_scheduler.clock import SystemClock
 from task_scheduler.core.events import Event
 from task_scheduler.core.inbox import (
+    BackfillRange,
     CancelRun,
     PauseEntry,
     RemoveEntries,
@@ -185,6 +186,31 @@ class TaskScheduler:
         command = RequestRun(task_id=task_id, request_id=request_id or uuid.uuid4().hex)
         run_id: int = self._runtime.execute(command)
         return run_id
+
+    def backfill(
+        self,
+        task_id: str,
+        start: datetime | str,
+        end: datetime | str,
+        *,
+        limit: int = 10_000,
+        dry_run: bool = False,
+    ) -> dict[str, int]:
+        """Run what a task's rules gave from `start` up to `end`, both past, and never ran.
+
+        Returns how many were `planned` and how many were `present`. They queue behind each other
+        as the overlap policy demands. Raises DefinitionError for a range that is none or holds
+        more than `limit`; with `dry_run` nothing is changed.
+        """
+        command = BackfillRange(
+            task_id=task_id,
+            start=moment_of(start),
+            end=moment_of(end),
+            limit=limit,
+            is_dry_run=dry_run,
+        )
+        counts: dict[str, int] = self._runtime.execute(command)
+        return counts
 
     def cancel_run(self, run_id: int, reason: str | None = None) -> bool:
         """End a run: one that waits at once, a program by TERM and KILL, a function by asking it.

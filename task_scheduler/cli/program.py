@@ -27,7 +27,7 @@ __all__ = ["GROUPS", "Program", "run"]
 GROUPS = {
     "scheduler": ("init", "up", "down", "status", "check"),
     "tasks": ("ls", "show", "next", "explain", "simulate", "pause", "resume", "rm"),
-    "runs": ("run", "runs", "logs", "why", "kill"),
+    "runs": ("run", "runs", "logs", "why", "kill", "backfill"),
     "help": ("help", "version"),
 }
 """Every command, as the help shows them. Each is the module of its name in `cli.commands`."""

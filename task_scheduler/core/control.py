@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from task_scheduler.core import planner
+from task_scheduler.core.backfill import Backfill
 from task_scheduler.core.clock_steps import anchoring_of
 from task_scheduler.core.entries import EntryShelf, StoredEntry, plan_moment
 from task_scheduler.core.events import (
@@ -26,6 +27,7 @@ from task_scheduler.core.events import (
 from task_scheduler.core.flights import Flight, Flights, Known, Work
 from task_scheduler.core.inbox import (
     AddEntries,
+    BackfillRange,
     CancelRun,
     Command,
     PauseEntry,
@@ -75,6 +77,7 @@ class Control:
         self._hands = hands
         self._limits = limits
         self.runs = RunCommands(store, flights, hands, next_run_id=next_run_id)
+        self._backfill = Backfill(store, shelf, flights, self.runs, next_run_id=next_run_id)
         self._handlers: dict[type[Command], Callable[[Any, Work], Any]] = {
             AddEntries: self._add,
             RemoveEntries: self._remove,
@@ -83,6 +86,7 @@ class Control:
             RequestRun: self._request_run,
             CancelRun: self.runs.cancel,
             SetPools: self._set_pools,
+            BackfillRange: self._backfill_range,
         }
 
     def apply(self, commands: Sequence[Command], work: Work) -> None:
@@ -325,6 +329,10 @@ class Control:
         if not old.is_resolved:
             raise DefinitionError("errors.task_unresolved", task_id=task_id)
         return self.runs.request(old, key, "manual", work)
+
+    def _backfill_range(self, command: BackfillRange, work: Work) -> dict[str, int]:
+        old = self._existing([command.task_id])[command.task_id]
+        return self._backfill.apply(command, old, work)
 
     def _skip(self, entry: Entry, skip: PlannedSkip, work: Work) -> None:
         work.events.append(skip_event(entry, skip, work.now))

@@ -15,6 +15,7 @@ from task_scheduler.core.model import Claim, Completion, Entry, Microseconds
 
 __all__ = [
     "AddEntries",
+    "BackfillRange",
     "CancelRun",
     "Command",
     "Fact",
@@ -106,6 +107,17 @@ class RequestRun(Command):
 
     task_id: str
     request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillRange(Command):
+    """Run the occurrences from `start` up to `end` that never ran; answers with counts."""
+
+    task_id: str
+    start: Microseconds
+    end: Microseconds
+    limit: int
+    is_dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

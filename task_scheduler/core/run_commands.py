@@ -52,10 +52,10 @@ class RunCommands:
         """
         entry = old.entry
         task_id = entry.task_id
-        admission = self._admission(entry)
-        if admission is not Admission.RUN and self._recall_ahead(task_id, work):
+        admission = planner.admit(entry.policies, self.seats_of(entry))
+        if admission is not Admission.RUN and self.recall_ahead(task_id, work):
             # A run whose moment is still to come keeps nobody out: it finds the seat taken then.
-            admission = self._admission(entry)
+            admission = planner.admit(entry.policies, self.seats_of(entry))
         is_skipped = admission is Admission.SKIP
         if admission is Admission.REPLACE:
             self.replace([entry], work)
@@ -83,12 +83,12 @@ class RunCommands:
             self._store.execute("count_skips", rows=[[task_id, 1]])
         return run_id
 
-    def _admission(self, entry: Entry) -> Admission:
+    def seats_of(self, entry: Entry) -> Seats:
+        """Return who lives, and who waits for that to end."""
         taken, queued, _ = self._store.fetch("seats_of", task_id=entry.task_id)
-        seats = Seats(taken + self._flights.seats_kept(entry.task_id), queued)
-        return planner.admit(entry.policies, seats)
+        return Seats(taken + self._flights.seats_kept(entry.task_id), queued)
 
-    def _recall_ahead(self, task_id: str, work: Work) -> bool:
+    def recall_ahead(self, task_id: str, work: Work) -> bool:
         """Take back what was claimed ahead of its moment, to be decided at it; False: nothing."""
         ahead = self.recall(task_id, work, is_ahead_only=True)
         if ahead is not None:

@@ -16,6 +16,7 @@ from task_scheduler.bindings import Bindings
 from task_scheduler.core.events import ClockStepped, Event
 from task_scheduler.core.inbox import (
     AddEntries,
+    BackfillRange,
     CancelRun,
     Command,
     PauseEntry,
@@ -136,6 +137,26 @@ class VirtualScheduler:
         key = request_id or f"request-{self._requests}"
         run_id: int = self._command(RequestRun, task_id=task_id, request_id=key)
         return run_id
+
+    def backfill(
+        self,
+        task_id: str,
+        start: datetime | str,
+        end: datetime | str,
+        *,
+        limit: int = 10_000,
+        dry_run: bool = False,
+    ) -> dict[str, int]:
+        """Run what was due from `start` up to `end`, both past, and never ran; return counts."""
+        counts: dict[str, int] = self._command(
+            BackfillRange,
+            task_id=task_id,
+            start=instant_of(self._datetime_of(start), self._zone),
+            end=instant_of(self._datetime_of(end), self._zone),
+            limit=limit,
+            is_dry_run=dry_run,
+        )
+        return counts
 
     def cancel_run(self, run_id: int, reason: str | None = None) -> bool:
         """End a run; return whether there was anything left to end."""

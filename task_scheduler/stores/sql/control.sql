@@ -172,3 +172,8 @@ WHERE run_id = :run_id AND state = 'waiting' AND token IS :token;
 -- name: all_task_ids
 -- For a hint at the id that was meant.
 SELECT json_group_array(task_id) FROM (SELECT task_id FROM progress ORDER BY task_id LIMIT :limit);
+
+-- name: runs_between
+-- What became of the occurrences of a range: their moments, and whether they were given up unstarted.
+SELECT json_group_array(json_array(scheduled_at, state = 'skipped')) FROM runs WHERE task_id = :task_id
+AND origin IN ('schedule', 'backfill') AND scheduled_at >= :first AND scheduled_at <= :last;

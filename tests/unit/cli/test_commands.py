@@ -449,3 +449,17 @@ def test_a_pause_has_an_end_where_one_is_given(farm: MadeLedger) -> None:
 
     both = farm.tsk("pause", "heartbeat", "--for", "2h", "--until", "2100-01-01")
     assert both.code == ExitCode.USAGE
+
+
+def test_a_backfill_counts_first_and_plans_then(farm: MadeLedger) -> None:
+    span = ("--from", "2026-11-24T00:00:00", "--to", "2026-11-24T06:00:00")
+
+    dry = farm.tsk("backfill", "data_upload", *span, "--dry-run", "--json")
+    assert dry.code == ExitCode.FINE, dry.err
+    assert (dry.document["planned"], dry.document["present"]) == (6, 0)
+    done = farm.tsk("backfill", "data_upload", *span)
+    assert done.out == "data_upload: 6 runs planned; 0 were there already\n"
+    assert "tsk runs data_upload" in done.err
+
+    assert farm.tsk("backfill", "data_upload", *span, "--limit", "2").code == ExitCode.INVALID
+    assert farm.tsk("backfill", "data_upload").code == ExitCode.USAGE
