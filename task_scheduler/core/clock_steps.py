@@ -75,8 +75,11 @@ class ClockSteps:
         self._limits = limits
         self._boot_id = ""
         self._offset: Microseconds | None = None
-        """Wall minus boot clock as the ledger knows it; None: it is to be asked."""
+        """Wall minus boot clock at the last look; None: the ledger is to be asked."""
         self._noted: Microseconds | None = None
+        """The same, as this tick found it."""
+        self._recorded: Microseconds | None = None
+        """The same, as the ledger has it."""
         self._by: Microseconds | None = None
         """The step back, if it is known, that came while no process held the ledger."""
 
@@ -86,8 +89,13 @@ class ClockSteps:
         self._offset = self._by = None
 
     def is_stepped(self, work: Work) -> bool:
-        """Whether the clock was set since the last tick."""
-        return self._offset is not None and abs(work.clock_offset - self._offset) > _STEP
+        """Whether the clock was set since the last look; a slewed one is followed silently."""
+        if self._offset is None:
+            return False
+        if abs(work.clock_offset - self._offset) > _STEP:
+            return True
+        self._offset = work.clock_offset
+        return False
 
     def recall(self, work: Work) -> list[Returned]:
         """Take unstarted claims out of the gate if the clock was set back."""
@@ -98,14 +106,11 @@ class ClockSteps:
 
     def follow(self, work: Work) -> None:
         """Bring the ledger into step; before anything of this tick is recorded at the new time."""
-        offset = work.clock_offset
-        self._noted = None
-        if self._offset is not None and abs(offset - self._offset) <= _SLEW:
-            return
+        self._noted = offset = work.clock_offset
         seen = self._offset
         if seen is None:
             boot_id, then = self._store.fetch("clock_seen") or [None, 0]
-            seen = then if boot_id == self._boot_id else None
+            seen = self._recorded = then if boot_id == self._boot_id else None
         if seen is None:
             # Another boot: its clocks tell nothing of the difference.
             self._go_back(None, work)
@@ -113,9 +118,9 @@ class ClockSteps:
             if self._offset is None:
                 self._by = offset - seen
             self._go_back(offset - seen, work)
-        if seen is None or abs(offset - seen) > _SLEW:
+        if self._recorded is None or abs(offset - self._recorded) > _SLEW:
             self._store.execute("see_clock", boot_id=self._boot_id, offset=offset)
-        self._noted = offset
+            self._recorded = offset
 
     def mend(self, facts: Sequence[Fact], work: Work) -> bool:
         """Bring claims into step that came back unstarted; True if seats became free."""
@@ -139,8 +144,8 @@ class ClockSteps:
         return True
 
     def keep(self) -> None:
-        """Remember what was noted: it is durable."""
-        self._offset = self._offset if self._noted is None else self._noted
+        """Remember where the clock stands: what followed from it is durable."""
+        self._offset = self._noted
 
     def doubt(self) -> None:
         """Ask the ledger at the next tick: this one failed, perhaps after its commit."""

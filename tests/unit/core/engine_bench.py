@@ -54,12 +54,13 @@ class Clock:
 
     def __init__(self) -> None:
         self.wall = T0
+        self.stepped = 0
 
     def now(self) -> int:
         return self.wall
 
     def boottime(self) -> int:
-        return self.wall - T0
+        return self.wall - T0 - self.stepped
 
 
 class Hands:
@@ -156,6 +157,12 @@ class Bench:
         """Let seconds pass and tick."""
         self.clock.wall += round(after * SECOND)
         return self.engine.tick()
+
+    def set_clock(self, by: float) -> None:
+        """Set the wall clock by seconds and tick."""
+        self.clock.wall += round(by * SECOND)
+        self.clock.stepped += round(by * SECOND)
+        self.engine.tick()
 
     def start(self, run_id: int | None = None) -> Claim:
         """Let a worker begin the claim of a run, or the only one there is."""
