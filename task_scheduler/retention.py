@@ -14,6 +14,7 @@ from task_scheduler.core.ports import Store
 __all__ = ["Retention"]
 
 _BATCH = 500
+_PAGE = 2_000
 _REST: Microseconds = 3_600 * SECOND
 """Between two walks."""
 _FRUITLESS = 20
@@ -51,7 +52,7 @@ class Retention:
                 self._store.execute("delete_runs", rows=removed)
         # After the commit: a file without its run is litter, a run without its file a lie.
         self._forget_files(removed)
-        is_over = self._is_age_done and self._task_id is None
+        is_over = self._is_age_done and self._after_task is None
         self.next_at = boottime + (_REST if is_over else _PAUSE)
         if is_over:
             self._begin()
@@ -61,7 +62,8 @@ class Retention:
         """Stand at the beginning of a walk."""
         self._after = 0
         self._fruitless = 0
-        self._task_id: str | None = ""
+        self._after_task: str | None = ""
+        self._crowded: list[str] = []
         self._is_age_done = not self._age
 
     def _by_age(self, now: Microseconds) -> list[int]:
@@ -78,17 +80,19 @@ class Retention:
         return removed
 
     def _by_number(self) -> list[int]:
-        """Walk over the tasks; one without surplus costs one look into an index."""
+        """Walk over the tasks a page at a time; the tallies tell which have no surplus."""
         if not self._keep:
-            self._task_id = None
+            self._after_task = None
             return []
-        for _ in range(_BATCH):
+        if not self._crowded:
+            self._after_task, self._crowded = self._store.fetch(
+                "next_tasks", after=self._after_task, keep=self._keep, limit=_PAGE
+            )
+        while self._crowded:
             removed: list[int] = self._store.fetch(
-                "prune_surplus", task_id=self._task_id, keep=self._keep, limit=_BATCH
+                "prune_surplus", task_id=self._crowded[-1], keep=self._keep, limit=_BATCH
             )
             if removed:
                 return removed
-            self._task_id = self._store.fetch("next_task", task_id=self._task_id)
-            if self._task_id is None:
-                break
+            self._crowded.pop()
         return []

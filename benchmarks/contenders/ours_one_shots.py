@@ -7,7 +7,7 @@ import json
 import tempfile
 import threading
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from task_scheduler import FunctionTask, ScheduleRule, ScheduleType, TaskScheduler
@@ -33,16 +33,20 @@ def main() -> None:
             log_level=options.level,
             logging={"log_dir": folder, "console": False},
         )
-        rule = ScheduleRule(ScheduleType.ONCE, run_at=datetime.now())
+        # All are stored and the scheduler has started when 'go' comes, as with the peers.
+        due = datetime.now() + timedelta(seconds=2 + options.count / 3_000)
+        rule = ScheduleRule(ScheduleType.ONCE, run_at=due)
         began = time.perf_counter()
         scheduler.add_tasks(
             (FunctionTask(f"task-{number}", "no-op", work), rule) for number in range(options.count)
         )
         added = time.perf_counter()
         scheduler.start()
+        if datetime.now() >= due:
+            raise SystemExit("the machine was too slow to be ready in time")
         all_ended.wait()
         scheduler.stop()  # returns once every end is recorded
-        recorded = time.perf_counter()
+        seconds = (datetime.now() - due).total_seconds()
         runs = scheduler.get_task_status("task-0")["run_count"]
     if runs != 1 or ended != options.count:
         raise SystemExit(f"{ended} of {options.count} ran")
@@ -50,7 +54,7 @@ def main() -> None:
         json.dumps(
             {
                 "added_per_second": options.count / (added - began),
-                "runs_per_second": options.count / (recorded - added),
+                "runs_per_second": options.count / seconds,
             }
         )
     )

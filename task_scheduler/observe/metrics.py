@@ -1,16 +1,20 @@
 """Metrics of the event stream, for Prometheus.
 
-Responsible for: counting events in a registry of its own and rendering it. Serves nothing and
-knows no clock. Made only where monitoring is on: the client library is imported here, lazily.
+Responsible for: counting events and rendering the counts. Serves nothing and knows no clock. Made
+only where monitoring is on: the client library is imported here, lazily, and only to render.
 
-The number of series is bounded: after the first 5,000 tasks the others share the label ``_other``.
-How late attempts start is not measured here, because `AttemptStarted` does not tell when the
-attempt was due.
+Counting is on the way of every run, rendering happens a few times a minute: so what is counted are
+plain dictionaries, and they become metrics when somebody asks. The number of series is bounded:
+after the first 5,000 tasks the others share the label ``_other``. How late attempts start is not
+measured here, because `AttemptStarted` does not tell when the attempt was due.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from task_scheduler.core import events
 from task_scheduler.core.model import SECOND
@@ -22,6 +26,41 @@ _TASK_LIMIT = 5_000
 _OTHER = "_other"
 _BUCKETS = (0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1_800.0, 7_200.0)
 """Seconds: from a function that does little to a script that takes the night's first hours."""
+_BUCKET_NAMES = (*(str(bound) for bound in _BUCKETS), "+Inf")
+
+_COUNTERS = {
+    "runs": ("Runs that are over.", ("task", "outcome")),
+    "attempts_started": ("Attempts that began.", ("task",)),
+    "retries": ("Attempts that ended badly and are tried again.", ("task", "outcome")),
+    "skips": ("Occurrences without an attempt.", ("task", "reason")),
+    "abandoned_threads": ("Functions that overran their timeout in a thread.", ("task",)),
+    "store_failures": ("Failed writes of the ledger.", ()),
+    "listener_failures": ("Listeners that raised.", ()),
+    "entry_failures": ("Rules that raised.", ("task",)),
+    "clock_steps": ("Times the wall clock was set.", ()),
+}
+
+
+class _Histogram:
+    """The durations of one task and outcome: how many fell into each bucket, and their sum."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * len(_BUCKET_NAMES)
+        self.total = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self.counts[bisect_left(_BUCKETS, seconds)] += 1
+        self.total += seconds
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Return (upper bound, how many at most that long)."""
+        found, below = [], 0
+        for name, count in zip(_BUCKET_NAMES, list(self.counts), strict=True):
+            below += count
+            found.append((name, float(below)))
+        return found
 
 
 class Metrics:
@@ -33,83 +72,89 @@ class Metrics:
     def __init__(
         self, *, count_entries: Callable[[], int] | None = None, task_limit: int = _TASK_LIMIT
     ) -> None:
-        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-
+        self._count_entries = count_entries
         self._task_limit = task_limit
         self._tasks: set[str] = set()
         self._running: set[int] = set()
-        self._registry = registry = CollectorRegistry()
-
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"task_scheduler_{name}", text, labels, registry=registry)
-
-        def gauge(name: str, text: str, read: Callable[[], float]) -> None:
-            Gauge(f"task_scheduler_{name}", text, registry=registry).set_function(read)
-
-        self._runs = counter("runs", "Runs that are over.", "task", "outcome")
-        self._attempts = counter("attempts_started", "Attempts that began.", "task")
-        self._retries = counter(
-            "retries", "Attempts that ended badly and are tried again.", "task", "outcome"
-        )
-        self._skips = counter("skips", "Occurrences without an attempt.", "task", "reason")
-        self._abandoned = counter(
-            "abandoned_threads", "Functions that overran their timeout in a thread.", "task"
-        )
-        self._store_failures = counter("store_failures", "Failed writes of the ledger.")
-        self._listener_failures = counter("listener_failures", "Listeners that raised.")
-        self._entry_failures = counter("entry_failures", "Rules that raised.", "task")
-        self._clock_steps = counter("clock_steps", "Times the wall clock was set.")
-        self._durations = Histogram(
-            "task_scheduler_run_duration_seconds",
-            "How long the last attempt of a run took.",
-            ("task", "outcome"),
-            registry=registry,
-            buckets=_BUCKETS,
-        )
-        gauge("running", "Attempts that run now.", lambda: len(self._running))
-        if count_entries is not None:
-            gauge("entries", "Entries in the ledger.", count_entries)
+        self._counts: dict[str, Counter[tuple[str, ...]]] = {
+            name: Counter() if labels else Counter({(): 0})
+            for name, (_, labels) in _COUNTERS.items()
+        }
+        self._durations: dict[tuple[str, str], _Histogram] = {}
 
     def __call__(self, event: events.Event) -> None:
         """Count one event."""
+        counts = self._counts
         match event:
             case events.AttemptStarted():
                 self._running.add(event.run_id)
-                self._attempts.labels(self._label(event.task_id)).inc()
+                counts["attempts_started"][self._label(event.task_id),] += 1
             case events.RunSettled():
                 self._settle(event)
             case events.RetryScheduled():
                 self._running.discard(event.run_id)
-                self._retries.labels(self._label(event.task_id), event.outcome.value).inc()
+                counts["retries"][self._label(event.task_id), event.outcome.value] += 1
             case events.RunSkipped():
                 # A range that cannot be counted is at least one occurrence.
-                skips = self._skips.labels(self._label(event.task_id), event.reason.value)
-                skips.inc(1 if event.count is None else event.count)
+                count = 1 if event.count is None else event.count
+                counts["skips"][self._label(event.task_id), event.reason.value] += count
             case events.AttemptRecovered(verdict=Verdict.ALIVE):
                 self._running.add(event.run_id)
             case events.ThreadAbandoned():
-                self._abandoned.labels(self._label(event.task_id)).inc(event.count)
+                counts["abandoned_threads"][self._label(event.task_id),] += event.count
             case events.EntryFailed():
-                self._entry_failures.labels(self._label(event.task_id)).inc()
+                counts["entry_failures"][self._label(event.task_id),] += 1
             case events.StoreFailed():
-                self._store_failures.inc()
+                counts["store_failures"][()] += 1
             case events.ListenerFailed():
-                self._listener_failures.inc()
+                counts["listener_failures"][()] += 1
             case events.ClockStepped():
-                self._clock_steps.inc()
+                counts["clock_steps"][()] += 1
 
     def render(self) -> bytes:
         """Return everything in Prometheus' text format, UTF-8."""
-        from prometheus_client import generate_latest
+        from prometheus_client import CollectorRegistry, generate_latest
 
-        return generate_latest(self._registry)
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(self)
+        return generate_latest(registry)
+
+    def collect(self) -> Iterator[Any]:
+        """Yield what is counted as the client library's families: it calls this to render."""
+        from prometheus_client.core import (
+            CounterMetricFamily,
+            GaugeMetricFamily,
+            HistogramMetricFamily,
+        )
+
+        for name, (text, labels) in _COUNTERS.items():
+            counter = CounterMetricFamily(f"task_scheduler_{name}", text, labels=labels)
+            for values, count in list(self._counts[name].items()):
+                counter.add_metric(values, count)
+            yield counter
+        durations = HistogramMetricFamily(
+            "task_scheduler_run_duration_seconds",
+            "How long the last attempt of a run took.",
+            labels=("task", "outcome"),
+        )
+        for labels_of, histogram in list(self._durations.items()):
+            durations.add_metric(labels_of, histogram.buckets(), sum_value=histogram.total)
+        yield durations
+        running = len(self._running)
+        yield GaugeMetricFamily("task_scheduler_running", "Attempts that run now.", running)
+        if self._count_entries is not None:
+            count = self._count_entries()
+            yield GaugeMetricFamily("task_scheduler_entries", "Entries in the ledger.", count)
 
     def _settle(self, event: events.RunSettled) -> None:
         self._running.discard(event.run_id)
         labels = (self._label(event.task_id), event.outcome.value)
-        self._runs.labels(*labels).inc()
+        self._counts["runs"][labels] += 1
         if event.attempt > 0:  # 0: cancelled before it began, so it took no time at all
-            self._durations.labels(*labels).observe(event.duration / SECOND)
+            histogram = self._durations.get(labels)
+            if histogram is None:
+                histogram = self._durations[labels] = _Histogram()
+            histogram.observe(event.duration / SECOND)
 
     def _label(self, task_id: str) -> str:
         if task_id not in self._tasks:

@@ -194,9 +194,11 @@ SELECT json_group_array(run_id) FROM (
     AND run_id IS NOT (SELECT last_failure_run_id FROM progress WHERE task_id = :task_id)
     ORDER BY run_id LIMIT :limit);
 
--- name: next_task
--- The task after this one, for a walk over all of them that never holds them all.
-SELECT json_quote(min(task_id)) FROM progress WHERE task_id > :task_id;
+-- name: next_tasks
+-- The last of a page of tasks, and those of the page that may have more runs than are kept.
+SELECT json_array(max(task_id), json_group_array(task_id) FILTER (WHERE total > :keep)) FROM (
+    SELECT task_id, run_count + skip_count AS total FROM progress WHERE task_id > :after
+    ORDER BY task_id LIMIT :limit);
 
 -- name: delete_attempts
 -- With their runs.
