@@ -18,7 +18,7 @@ from task_scheduler.schedules.calendars.registry import BUILT_IN, Calendars
 from task_scheduler.schedules.occurrences import Occurrences, union
 from task_scheduler.schedules.rule import from_plain, occurrences_of
 
-__all__ = ["Check", "Explanation", "explain_task"]
+__all__ = ["Check", "Explanation", "explain_task", "parent_text"]
 
 _LATE: Microseconds = 5 * SECOND
 """A start that came so long after its moment is worth a word."""
@@ -115,6 +115,15 @@ def explain_task(
         calendars=calendars,
     )
     return case.explanation()
+
+
+def parent_text(parent: Mapping[str, Any]) -> str:
+    """Return a parent with how it has to end, and whether it is awaited or does not exist."""
+    state = "awaited" if parent["run_id"] is None else "ended"
+    state = state if parent["exists"] else "unknown"
+    on = translate(f"why.on_{parent['on']}")
+    values = {"task": parent["task"], "on": on, "run_id": parent["run_id"]}
+    return translate(f"why.parent_{state}", **values)
 
 
 class _Case:
@@ -235,7 +244,10 @@ class _Case:
             None if occurrences is None else occurrences.next_after(self._last, self._anchor)
         )
         if not self._task["rules"]:
-            return Check("schedule", False, "on_request")
+            parents = LedgerView(self._fetch).parents(self._id)
+            text = ", ".join(parent_text(parent) for parent in parents)
+            key = "after_others" if parents else "on_request"
+            return Check("schedule", False, key, {"parents": text})
         if following is None:
             return Check("schedule", False, "no_occurrence")
         return Check("schedule", False, "other_occurrence", {"next_at": iso(following)})

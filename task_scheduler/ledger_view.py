@@ -146,6 +146,15 @@ class LedgerView:
             for row in rows or []
         }
 
+    def parents(self, task_id: str) -> list[dict[str, Any]]:
+        """Return the tasks after which a task runs, and how they stand.
+
+        ``task``, ``on``, ``run_id`` (the run that ended so since its last chained run, or None)
+        and ``exists``.
+        """
+        rows = self._fetch("links_to", task_id=task_id)
+        return [{**row, "exists": bool(row["exists"])} for row in rows]
+
     def skips(
         self, task_id: str | None = None, *, before: int | None = None, limit: int = 50
     ) -> list[dict[str, Any]]:

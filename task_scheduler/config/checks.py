@@ -192,7 +192,7 @@ class _Check:
             return
         path = ("entries", task_id)
         times = entry.times()
-        if len(times) != 1:
+        if len(times) > 1 or not (times or entry.after):
             keys = ", ".join(TIMES)
             name = "config.several_times" if times else "config.no_time"
             place = self._merged.place((*path, *times[1:2]), of_key=True)

@@ -145,8 +145,10 @@ class TimeKeys(_Modifiers):
         """Return what makes each rule; they raise EntryError, for unknown calendars too."""
         if "schedule" in self.model_fields_set:
             makers = [functools.partial(self._rule, index) for index in range(len(self.schedule))]
-        else:
+        elif self.times():
             makers = [functools.partial(self._only_rule)]
+        else:
+            return []  # it runs after others alone
         return [functools.partial(_checked, make, task_id, calendars) for make in makers]
 
     def _only_rule(self) -> tuple[ScheduleRule, Callable[[ScheduleError], KeyPath]]:

@@ -37,7 +37,8 @@ def schema_of_file() -> dict[str, Any]:
     tasks["not"] = {"required": ["timeout", "default_timeout"]}
     for model in entry_types().values():
         entry = parts[model.__name__]
-        entry["oneOf"] = [{"required": [key]} for key in TIMES]
+        times = [{"required": [key]} for key in TIMES]
+        entry["oneOf"] = [*times, {"required": ["after"], "not": {"anyOf": times}}]
         for key in PolicyKeys.model_fields:
             # Not these defaults, but whatever the section `tasks` says.
             entry["properties"][key].pop("default", None)

@@ -26,8 +26,9 @@ from task_scheduler.config.amounts import (
     parse_size,
 )
 from task_scheduler.core.model import Policies
+from task_scheduler.core.policies import policies_from
 from task_scheduler.core.rates import rate_of
-from task_scheduler.errors import ConfigError
+from task_scheduler.errors import ConfigError, PolicyError
 from task_scheduler.i18n import LANGUAGES
 
 __all__ = [
@@ -144,6 +145,14 @@ def _rate(value: Any) -> Any:
     return value
 
 
+def _after(value: Any) -> Any:
+    try:
+        policies_from({"after": value}, _POLICIES)
+    except PolicyError as error:
+        raise PydanticCustomError("config.must_be_after", "no tasks") from error
+    return value
+
+
 Text = Annotated[str, Field(min_length=1)]
 _LANGUAGE_SCHEMA = WithJsonSchema(
     {
@@ -160,6 +169,23 @@ _RATE_SCHEMA = WithJsonSchema(
             {"type": "null"},
         ]
     }
+)
+_PARENT: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string", "minLength": 1},
+        {
+            "type": "object",
+            "properties": {
+                "task": {"type": "string", "minLength": 1},
+                "on": {"enum": ["success", "failure", "always"]},
+            },
+            "required": ["task"],
+            "additionalProperties": False,
+        },
+    ]
+}
+_AFTER_SCHEMA = WithJsonSchema(
+    {"anyOf": [*_PARENT["anyOf"], {"type": "array", "items": _PARENT}, {"type": "null"}]}
 )
 _AbsolutePath = Annotated[Path, BeforeValidator(absolute)]
 _Wait = Annotated[float, Field(ge=0, le=_CENTURY), Seconds]
@@ -202,6 +228,8 @@ class PolicyKeys(Model):
     priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = _POLICIES.priority
     pool: Text | None = None
     rate_limit: Annotated[str | None, BeforeValidator(_rate), _RATE_SCHEMA] = None
+    after: Annotated[Any, BeforeValidator(_after), _AFTER_SCHEMA] = None
+    after_mode: Literal["all", "any"] = "all"
 
 
 class TasksSection(PolicyKeys):

@@ -16,6 +16,7 @@ from typing import Any
 
 from task_scheduler.core import planner
 from task_scheduler.core.backfill import Backfill
+from task_scheduler.core.chains import Chains
 from task_scheduler.core.clock_steps import anchoring_of
 from task_scheduler.core.entries import EntryShelf, StoredEntry, plan_moment
 from task_scheduler.core.events import (
@@ -77,6 +78,7 @@ class Control:
         self._hands = hands
         self._limits = limits
         self.runs = RunCommands(store, flights, hands, next_run_id=next_run_id)
+        self.chains = Chains(store, shelf, flights, self.runs)
         self._backfill = Backfill(store, shelf, flights, self.runs, next_run_id=next_run_id)
         self._handlers: dict[type[Command], Callable[[Any, Work], Any]] = {
             AddEntries: self._add,
@@ -100,6 +102,7 @@ class Control:
                 work.after.append(partial(command.reject, error))
             else:
                 work.after.append(partial(command.resolve, answer))
+        self.chains.follow(work)
 
     # -- add and change -------------------------------------------------------------------------
 
@@ -115,6 +118,7 @@ class Control:
                     new=entries[task_id].kind,
                 )
         self._check_pools(entries.values())
+        self.chains.check(entries.values())
         definitions, progress, broken = [], [], []
         for task_id, entry in entries.items():
             cursor_row = self._cursor_of(entry, stored.get(task_id), work)
@@ -129,6 +133,7 @@ class Control:
         self._store.execute("put_progress", rows=progress)
         self._store.execute("free_runs", ids=list(entries), waiting_for=WaitingFor.CODE)
         self._store.execute("put_pools", ids=list(entries))
+        self.chains.put(list(entries.values()))
         self._store.execute("free_limited", ids=list(entries), now=work.now)
         if broken:
             self._store.execute("move_cursors", rows=broken)
@@ -224,6 +229,7 @@ class Control:
                 work.after.append(partial(_let_go, flight))
         self._store.execute("remove_entries", ids=list(stored))
         self._store.execute("remove_progress", ids=list(stored))
+        self.chains.remove(list(stored))
         return list(stored)
 
     def _pause(self, command: PauseEntry, work: Work) -> None:

@@ -11,7 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from task_scheduler.core.events import Event
-from task_scheduler.core.model import Claim, Entry, Microseconds, OverlapPolicy, SkipReason
+from task_scheduler.core.model import (
+    Claim,
+    Entry,
+    Microseconds,
+    OverlapPolicy,
+    RunState,
+    SkipReason,
+)
 from task_scheduler.schedules.occurrences import Occurrences
 
 __all__ = ["Flight", "Flights", "Known", "Overrun", "Work"]
@@ -87,6 +94,8 @@ class Flights:
         self.process_count = 0
         self.pool_counts: Counter[str] = Counter()
         """The places of pools that claims in hand have."""
+        self.chain_parents: set[str] | None = None
+        """The tasks after which others run; None: to be read anew."""
         self._known: OrderedDict[str, Known] = OrderedDict()
 
     def add(self, flight: Flight) -> None:
@@ -135,6 +144,7 @@ class Flights:
     def unlearn_all(self) -> None:
         """Forget every entry: some were read in a transaction that came to nothing."""
         self._known.clear()
+        self.chain_parents = None
 
     def keep_seat(self, flight: Flight) -> None:
         """Remember a thread that goes on after its timeout: it keeps the seat of its task."""
@@ -167,6 +177,8 @@ class Work:
     events: list[Event] = field(default_factory=list)
     after: list[Callable[[], object]] = field(default_factory=list)
     """Called after the commit: answers to commands, changes of what is remembered."""
+    run_ends: list[tuple[str, int, RunState]] = field(default_factory=list)
+    """Runs that are over, by task: others may come after them."""
     revoked: list[Flight] = field(default_factory=list)
     """Claims taken back at the gate."""
     vacated: set[str] = field(default_factory=set)

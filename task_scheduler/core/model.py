@@ -15,12 +15,15 @@ from typing import Any, TypeAlias
 
 __all__ = [
     "SECOND",
+    "AfterMode",
     "Backoff",
+    "ChainOn",
     "Claim",
     "Completion",
     "Entry",
     "Isolation",
     "LaunchSpec",
+    "Link",
     "Microseconds",
     "MisfirePolicy",
     "OnLost",
@@ -106,6 +109,31 @@ class OverlapPolicy(StrEnum):
     REPLACE = "replace"
 
 
+class ChainOn(StrEnum):
+    """How a parent has to end for its child to come."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    """Failed, timed out or lost."""
+    ALWAYS = "always"
+    """Cancelled too; a run that was skipped has not ended, it never was."""
+
+
+class AfterMode(StrEnum):
+    """Whether a child comes after all of its parents have ended, or after each."""
+
+    ALL = "all"
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A parent, and how it has to end."""
+
+    task_id: str
+    on: ChainOn = ChainOn.SUCCESS
+
+
 class OnLost(StrEnum):
     """What becomes of a run whose attempt may or may not have had its effect."""
 
@@ -155,6 +183,9 @@ class Policies:
     """The pool of which an attempt needs a place."""
     rate_limit: str | None = None
     """The most starts in any stretch of time, such as ``10/1m``."""
+    after: tuple[Link, ...] = ()
+    """The tasks after whose runs it runs."""
+    after_mode: AfterMode = AfterMode.ALL
 
     @property
     def is_claimed_ahead(self) -> bool:

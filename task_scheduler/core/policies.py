@@ -15,8 +15,11 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from task_scheduler.core.model import (
+    AfterMode,
     Backoff,
+    ChainOn,
     Isolation,
+    Link,
     MisfirePolicy,
     OnLost,
     OverlapPolicy,
@@ -68,7 +71,13 @@ class _Rate(NamedTuple):
     field: str
 
 
-_Spec = _Number | _Timeout | _Choice | _Name | _Rate
+class _After(NamedTuple):
+    """A key whose value is a task, or several, each perhaps with how it has to end."""
+
+    field: str
+
+
+_Spec = _Number | _Timeout | _Choice | _Name | _Rate | _After
 
 _KEYS: dict[str, _Spec] = {
     "timeout": _Timeout("timeout_seconds"),
@@ -89,6 +98,8 @@ _KEYS: dict[str, _Spec] = {
     "priority": _Number("priority", -1_000_000, 1_000_000, is_whole=True),
     "pool": _Name("pool"),
     "rate_limit": _Rate("rate_limit"),
+    "after": _After("after"),
+    "after_mode": _Choice("after_mode", AfterMode),
 }
 
 POLICY_KEYS: tuple[str, ...] = tuple(_KEYS)
@@ -133,6 +144,9 @@ def to_plain(policies: Policies) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for key, spec in _KEYS.items():
         value = getattr(policies, spec.field)
+        if isinstance(spec, _After):
+            # None and no empty list: a value that can be hashed is read but once.
+            value = [{"task": link.task_id, "on": str(link.on)} for link in value] or None
         plain[key] = str(value) if isinstance(spec, _Choice) else value
     return plain
 
@@ -169,6 +183,8 @@ def _converted(spec: _Spec, value: Any) -> Any:
         return float(value) if value else None
     if isinstance(spec, _Name | _Rate):
         return value
+    if isinstance(spec, _After):
+        return _links(value)
     return int(value) if spec.is_whole else float(value)
 
 
@@ -189,6 +205,10 @@ def _problem(spec: _Spec, key: str, value: Any) -> str | None:
             isinstance(value, str) and value.isprintable() and value.strip()
         )
         return None if is_name else translate("policies.name", key=key, value=value)
+    if isinstance(spec, _After):
+        return (
+            None if _links(value) is not None else translate("policies.after", key=key, value=value)
+        )
     if isinstance(spec, _Rate):
         is_rate = value is None or (isinstance(value, str) and rate_of(value) is not None)
         return (
@@ -204,6 +224,20 @@ def _problem(spec: _Spec, key: str, value: Any) -> str | None:
     if is_fit:
         return None
     return translate(sentence, key=key, value=value, low=_plain(spec.low), high=_plain(spec.high))
+
+
+def _links(value: Any) -> tuple[Link, ...] | None:
+    """Return the parents that a value names, each once; None if it is no such value."""
+    items = value if isinstance(value, list | tuple) else [] if value is None else [value]
+    links: dict[str, Link] = {}
+    for item in items:
+        given = item if isinstance(item, Mapping) else {"task": item}
+        task_id, on = given.get("task"), given.get("on", str(ChainOn.SUCCESS))
+        is_known = isinstance(on, str) and on in list(ChainOn) and set(given) <= {"task", "on"}
+        if not isinstance(task_id, str) or not task_id or not is_known or task_id in links:
+            return None
+        links[task_id] = Link(task_id, ChainOn(on))
+    return tuple(links.values())
 
 
 def _choice_problem(spec: _Choice, key: str, value: Any) -> str | None:

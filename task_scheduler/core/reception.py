@@ -13,7 +13,7 @@ from task_scheduler.core.control import Control
 from task_scheduler.core.events import AttemptStarted
 from task_scheduler.core.flights import Flights, Work
 from task_scheduler.core.inbox import Fact, Returned, Started, ThreadEnded
-from task_scheduler.core.model import SECOND, Completion, SkipReason
+from task_scheduler.core.model import SECOND, Completion, RunState, SkipReason
 from task_scheduler.core.ports import Store
 from task_scheduler.core.rates import RateDesk
 from task_scheduler.core.settlement import Settlement, settle, tally
@@ -62,6 +62,7 @@ class Reception:
             self._end_threads(threads, work)
         self._mark_started(started, work)
         self._take_back(returned, work)
+        self._control.chains.follow(work)
         self.release(work)
 
     def release(self, work: Work) -> None:
@@ -81,6 +82,9 @@ class Reception:
             fresh = [s for s in settlements if s.completion.run_id in known]
         run("settle_runs", rows=[s.run_row() for s in fresh])
         run("settle_progress", rows=tally(fresh))
+        for item in fresh:
+            if item.state is not RunState.WAITING:
+                work.run_ends.append((item.completion.task_id, item.completion.run_id, item.state))
         for item in settlements:
             done = item.completion
             work.ended.append(done.run_id)

@@ -6,8 +6,10 @@ a wish, and how unstarted claims are revoked. All inside the engine's transactio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from task_scheduler.core import planner
 from task_scheduler.core.entries import StoredEntry
@@ -46,42 +48,77 @@ class RunCommands:
         self._rates = RateDesk(store)
 
     def request(self, old: StoredEntry, key: str, origin: str, work: Work) -> int:
-        """Insert a run of a task that somebody asked for, as its overlap policy allows it now.
+        """Insert a run that was asked for; return its id, also of one that may not come."""
+        return self.request_all([(old, key)], origin, work)[0]
 
-        Returns the id of the run; one that may not come is there too, skipped with the reason.
+    def request_all(
+        self, wanted: Sequence[tuple[StoredEntry, str]], origin: str, work: Work
+    ) -> list[int]:
+        """Insert runs of tasks, by their keys, as the overlap policies allow it now.
+
+        Returns their ids; one that may not come is there too, skipped with the reason.
         """
-        entry = old.entry
-        task_id = entry.task_id
-        admission = planner.admit(entry.policies, self.seats_of(entry))
-        if admission is not Admission.RUN and self.recall_ahead(task_id, work):
-            # A run whose moment is still to come keeps nobody out: it finds the seat taken then.
-            admission = planner.admit(entry.policies, self.seats_of(entry))
-        is_skipped = admission is Admission.SKIP
-        if admission is Admission.REPLACE:
-            self.replace([entry], work)
-        is_queued = admission in (Admission.QUEUE, Admission.REPLACE)
-        run_id = self._next_run_id()
-        row = [
-            run_id,
-            task_id,
-            key,
-            origin,
-            RunState.SKIPPED if is_skipped else RunState.WAITING,
-            work.now,
-            work.now,
-            WaitingFor.OVERLAP if is_queued else None,
-            entry.policies.priority,
-            entry.executor,
-            None,
-            None,
-            SkipReason.OVERLAP if is_skipped else None,
-        ]
-        self._store.execute("insert_runs", rows=[row])
-        if is_skipped:
-            skip = PlannedSkip(work.now, work.now, 1, SkipReason.OVERLAP)
+        entries = {old.entry.task_id: old.entry for old, _ in wanted}
+        seats = self._seats_for(entries, work)
+        rows: list[list[Any]] = []
+        replaced: dict[str, Entry] = {}
+        skipped: list[tuple[Entry, SkipReason]] = []
+        for old, key in wanted:
+            entry, here = old.entry, seats[old.entry.task_id]
+            admission = planner.admit(entry.policies, here)
+            reason = SkipReason.OVERLAP if admission is Admission.SKIP else None
+            if old.paused_at is not None and origin == "chain":
+                reason = SkipReason.PAUSED
+            waiting_for = None
+            if reason is not None:
+                skipped.append((entry, reason))
+            elif admission is Admission.RUN:
+                waiting_for = None if old.is_resolved else WaitingFor.CODE
+                seats[entry.task_id] = Seats(here.taken + 1, here.queued)
+            else:
+                waiting_for = WaitingFor.OVERLAP
+                seats[entry.task_id] = Seats(here.taken, here.queued + 1)
+                if admission is Admission.REPLACE:
+                    replaced[entry.task_id] = entry
+            state = RunState.WAITING if reason is None else RunState.SKIPPED
+            rows.append(
+                [
+                    *(self._next_run_id(), entry.task_id, key, origin, state, work.now, work.now),
+                    *(waiting_for, entry.policies.priority, entry.executor, None, None, reason),
+                ]
+            )
+        if replaced:
+            self.replace(list(replaced.values()), work)
+        self._store.execute("insert_runs", rows=rows)
+        for entry, reason in skipped:
+            skip = PlannedSkip(work.now, work.now, 1, reason)
             work.events.append(skip_event(entry, skip, work.now))
-            self._store.execute("count_skips", rows=[[task_id, 1]])
-        return run_id
+        if skipped:
+            counts = Counter(entry.task_id for entry, _ in skipped)
+            self._store.execute("count_skips", rows=list(counts.items()))
+        return [row[0] for row in rows]
+
+    def _seats_for(self, entries: Mapping[str, Entry], work: Work) -> dict[str, Seats]:
+        """Return the seats of tasks, those of runs that are still to come made free."""
+        seats = self._seats_of_all(entries)
+        full = [
+            task_id
+            for task_id, entry in entries.items()
+            if planner.admit(entry.policies, seats[task_id]) is not Admission.RUN
+        ]
+        # A run whose moment is still to come keeps nobody out: it finds the seat taken then.
+        recalled = [task_id for task_id in full if self.recall_ahead(task_id, work)]
+        if recalled:
+            seats = self._seats_of_all(entries)
+        return seats
+
+    def _seats_of_all(self, entries: Mapping[str, Entry]) -> dict[str, Seats]:
+        found = self._store.fetch("seats_of_all", ids=list(entries))
+        kept = self._flights.seats_kept
+        return {
+            task_id: Seats(taken + kept(task_id), queued)
+            for task_id, (taken, queued) in found.items()
+        }
 
     def seats_of(self, entry: Entry) -> Seats:
         """Return who lives, and who waits for that to end."""
@@ -154,6 +191,7 @@ class RunCommands:
         ):
             return False
         work.vacated.add(task_id)
+        work.run_ends.append((task_id, run_id, RunState.CANCELLED))
         work.events.append(
             RunSettled(task_id, task_id, run_id, 0, Outcome.CANCELLED, reason, 0, work.now)
         )

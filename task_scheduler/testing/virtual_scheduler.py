@@ -292,6 +292,8 @@ class VirtualScheduler:
         for entry, (task, rules) in zip(entries, pairs, strict=True):
             self._bindings.bind(entry, task, rules)
         queueing = {entry.task_id for entry in entries if may_queue(entry.policies)}
+        # The end of a parent is news at once.
+        queueing.update(link.task_id for entry in entries for link in entry.policies.after)
         self._around.queueing |= queueing
         try:
             self._command(AddEntries, entries=entries)

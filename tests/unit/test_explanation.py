@@ -173,6 +173,15 @@ def cancelled() -> tuple[VirtualScheduler, dict[str, Any]]:
     return made, asked
 
 
+def chained() -> tuple[VirtualScheduler, dict[str, Any]]:
+    made = world()
+    made.add_task(command("a"))
+    made.add_task(command(after="a"))
+    made.run_task("a")
+    made.run_for("10s")
+    return made, {}
+
+
 def too_old() -> tuple[VirtualScheduler, dict[str, Any]]:
     made = world()
     made.add_task(command(), cron="* * * * *", timezone="UTC")
@@ -198,6 +207,7 @@ CASES: list[tuple[Callable[[], Any], str, str | None, str]] = [
     (on_request, "not_due", "schedule", "tsk next t"),
     (requested, "ran", None, "tsk logs 1"),
     (cancelled, "not_started", "attempt", "tsk runs t"),
+    (chained, "ran", None, "tsk logs 2"),
     (too_old, "not_started", "history", "tsk show t"),
 ]
 
@@ -243,3 +253,17 @@ def test_a_late_start_says_how_late() -> None:
     found = why(made)
 
     assert "39 s after its moment" in [check.sentence() for check in found.checks]
+
+
+def test_a_task_that_follows_others_says_whom_it_awaits() -> None:
+    made = world()
+    made.add_task(command("a"))
+    made.add_task(command(after=["a", {"task": "gone", "on": "always"}]))
+    made.run_task("a")
+    made.run_for("10s")
+
+    (check,) = why(made, minutes=1).checks
+
+    assert check.sentence() == (
+        "it runs after others: a (success; run 1), gone (any end; there is no such task)"
+    )

@@ -14,6 +14,7 @@ from task_scheduler.cli.parameters import Number
 from task_scheduler.cli.run_tables import put_runs, put_skips
 from task_scheduler.cli.session import Session
 from task_scheduler.cli.standing import is_failing, problem_of, schedule_text
+from task_scheduler.explanation import parent_text
 from task_scheduler.i18n import translate
 
 
@@ -30,7 +31,8 @@ def command(session: Session, task: str, count: int) -> None:
         return
     moments = session.moments()
     last = session.view.last_runs([task]).get(task)
-    session.pairs(_facts(found, last, moments))
+    after = ", ".join(parent_text(parent) for parent in session.view.parents(task))
+    session.pairs(_facts(found, last, moments, after=after))
     if runs:
         session.put(f"\n{translate('cli.last_runs')}")
         put_runs(session, runs, moments, with_task=False)
@@ -45,7 +47,7 @@ def command(session: Session, task: str, count: int) -> None:
 
 
 def _facts(
-    task: Mapping[str, Any], last: Mapping[str, Any] | None, moments: Moments
+    task: Mapping[str, Any], last: Mapping[str, Any] | None, moments: Moments, *, after: str
 ) -> list[tuple[str, str]]:
     rate = task["success_rate"]
     facts = {
@@ -57,6 +59,7 @@ def _facts(
         "problem": problem_of(task, last),
         "paused": _pause_text(task, moments),
         "schedule": schedule_text(task),
+        "after": after,
         "next": moments.full(task["next_run_time"]),
         "last": moments.full(task["last_run_time"]),
         "runs": translate(
@@ -100,7 +103,12 @@ def _policies_text(policies: Mapping[str, Any]) -> str:
     from task_scheduler.core.policies import to_plain
 
     usual = to_plain(Policies())
-    unusual = {name: value for name, value in policies.items() if usual.get(name) != value}
+    unusual = {
+        name: value
+        for name, value in policies.items()
+        # Told by itself, with how the other tasks stand.
+        if name != "after" and usual.get(name) != value
+    }
     return "  ".join(f"{name}={value}" for name, value in unusual.items()) or translate(
         "cli.usual_policies"
     )

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from task_scheduler.core.model import (
+    AfterMode,
     Backoff,
+    ChainOn,
     Isolation,
+    Link,
     MisfirePolicy,
     OnLost,
     OverlapPolicy,
@@ -39,6 +42,8 @@ ALL_OPTIONS: dict[str, Any] = {
     "priority": -4,
     "pool": "serial",
     "rate_limit": "10/1m",
+    "after": ["a", {"task": "b", "on": "failure"}],
+    "after_mode": "any",
 }
 ALL_POLICIES = Policies(
     timeout_seconds=20.0,
@@ -59,6 +64,8 @@ ALL_POLICIES = Policies(
     priority=-4,
     pool="serial",
     rate_limit="10/1m",
+    after=(Link("a"), Link("b", ChainOn.FAILURE)),
+    after_mode=AfterMode.ANY,
 )
 
 
