@@ -190,6 +190,7 @@ class Holding:
             store.execute("hold_unresolved")
             store.execute("free_resolved")
             store.execute("forget_threads")
+            store.execute("plan_boot_runs", boot_id=boot_id, now=self._clock.now())
         ids = sorted({row[1] for row in rows})
         entries = {row[0]: StoredEntry(row).entry for row in store.fetch("load_entries", ids=ids)}
         recovered = Recovered()

@@ -223,7 +223,13 @@ def _word(row: dict[str, Any], next_at: Microseconds | None) -> str:
         return "unresolved"
     if row["paused_at"] is not None:
         return "paused"
-    return "finished" if next_at is None and row["rules"] else "idle"
+    is_waiting = not row["rules"] or any(_is_of_boot(rule) for rule in row["rules"])
+    return "finished" if next_at is None and not is_waiting else "idle"
+
+
+def _is_of_boot(rule: dict[str, Any]) -> bool:
+    """Whether no moment is known to a rule because the next boot is none."""
+    return str(rule.get("cron")).strip().lower() == "@reboot"
 
 
 def _run(row: dict[str, Any]) -> dict[str, Any]:

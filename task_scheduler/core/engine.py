@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from task_scheduler.core import planner
-from task_scheduler.core.clock_steps import ClockSteps, instant_key
+from task_scheduler.core.claims import Start, claim_of
+from task_scheduler.core.clock_steps import ClockSteps
 from task_scheduler.core.control import Control
 from task_scheduler.core.entries import EntryShelf, plan_moment
 from task_scheduler.core.flights import Flight, Flights, Known, Work
@@ -26,8 +26,6 @@ from task_scheduler.core.model import (
     Claim,
     Entry,
     Microseconds,
-    MisfirePolicy,
-    RunState,
     SkipReason,
 )
 from task_scheduler.core.planner import PlannedSkip, Seats
@@ -258,7 +256,7 @@ class Engine:
         known_of = self._shelf.look_up([(row[0], row[1]) for row in rows])
         cursors: list[list[Any]] = []
         skips: list[list[Any]] = []
-        starts: list[tuple[Known, planner.PlannedRun, str]] = []
+        starts: list[Start] = []
         going_on: list[list[int | None]] = []
         replaced: list[Entry] = []
         for task_id, _, due_at, _, seats_taken, queued, oldest, cursor, lap in rows:
@@ -278,7 +276,7 @@ class Engine:
                 # Nothing may be decided before its instant: the task still has a living run.
                 plan_at = due_at
             cursors.append([task_id, last, plan.next_due_at, plan_at, None])
-            starts.extend((known, run, instant_key(run.at, lap)) for run in plan.runs)
+            starts.extend(Start.of(known, run, lap) for run in plan.runs)
             blocker = oldest or self.flights.keeper_of(task_id)
             skips.extend(self._skip_row(known, skip, blocker, work) for skip in plan.skips)
             if blocker is not None and any(
@@ -312,43 +310,29 @@ class Engine:
                 row[2] = first_of.get(str(row[5]), row[2])
         return skips
 
-    def _insert(self, starts: list[tuple[Known, planner.PlannedRun, str]], work: Work) -> None:
+    def _insert(self, starts: list[Start], work: Work) -> None:
         """Insert planned runs, claimed at once where a worker will be free for them."""
         if not starts:
             return
-        starts.sort(key=lambda item: (-item[0].entry.policies.priority, item[1].at))
+        starts.sort(key=lambda start: (-start.known.entry.policies.priority, start.due_at))
         # Behind a backlog everything queues up in the ledger, so that priority decides.
         has_backlog = self._claim_at is not None and self._claim_at <= work.now
         has_backlog = has_backlog or work.has_unclaimed
         room = self._room(work)
         rows, flights = [], []
-        for known, run, key in starts:
-            entry = known.entry
+        horizon = work.now + self.limits.look_ahead
+        for start in starts:
+            entry = start.known.entry
             claim = None
-            is_free = run.waiting_for is None and not has_backlog
+            is_free = start.waiting_for is None and start.due_at <= horizon and not has_backlog
             if is_free and entry.policies.is_claimed_ahead and room.take(entry.executor):
-                claim = self._new_claim(known, run.at, key, work)
+                claim = self._new_claim(start, work)
             if claim is not None:
                 flights.append(Flight(claim, entry))
             else:
                 work.has_unclaimed = True
-            rows.append(
-                [
-                    claim.run_id if claim is not None else self.next_run_id(),
-                    entry.task_id,
-                    key,
-                    "schedule",
-                    RunState.WAITING,
-                    run.at,
-                    run.at,
-                    run.waiting_for,
-                    entry.policies.priority,
-                    entry.executor,
-                    claim.token if claim is not None else None,
-                    claim.slot if claim is not None else None,
-                    None,
-                ]
-            )
+            run_id = claim.run_id if claim is not None else self.next_run_id()
+            rows.append(start.row(run_id, claim))
         if self._store.execute("insert_runs", rows=rows) != len(rows):
             # An instant that was planned before (an edit brought it back) does not run again.
             present = set(self._store.fetch("present_runs", rows=[row[0] for row in rows]))
@@ -358,52 +342,20 @@ class Engine:
             flights = [f for f in flights if f.claim.run_id in present]
         work.claims.extend(flights)
 
-    def _new_claim(self, known: Known, at: Microseconds, key: str, work: Work) -> Claim | None:
+    def _new_claim(self, start: Start, work: Work) -> Claim | None:
         slot = self._take_slot(work)
         if slot is None:
             return None
-        return self._claim_of(
-            known,
+        return claim_of(
+            start.known,
             self.next_run_id(),
-            key,
-            at=at,
-            due_at=at,
+            start.key,
+            at=start.at,
+            due_at=start.due_at,
             attempt=1,
+            token=self.next_token(),
             slot=slot,
             clock_offset=work.clock_offset,
-        )
-
-    def _claim_of(
-        self,
-        known: Known,
-        run_id: int,
-        key: str,
-        *,
-        at: Microseconds,
-        due_at: Microseconds,
-        attempt: int,
-        slot: int,
-        clock_offset: Microseconds,
-    ) -> Claim:
-        policies = known.entry.policies
-        is_bounded = policies.misfire is MisfirePolicy.SKIP and attempt == 1
-        timeout = policies.timeout_seconds
-        return Claim(
-            run_id=run_id,
-            task_id=known.entry.task_id,
-            key=key,
-            attempt=attempt,
-            token=self.next_token(),
-            scheduled_at=at,
-            due_at=due_at,
-            start_by=due_at + round(policies.misfire_grace_seconds * SECOND)
-            if is_bounded
-            else None,
-            priority=policies.priority,
-            slot=slot,
-            executor=known.entry.executor,
-            timeout=None if timeout is None else round(timeout * SECOND),
-            clock_offset=clock_offset,
         )
 
     def _take_slot(self, work: Work) -> int | None:
@@ -446,13 +398,14 @@ class Engine:
             slot = self._take_slot(work)
             if slot is None:
                 break
-            claim = self._claim_of(
+            claim = claim_of(
                 known,
                 run_id,
                 key,
                 at=at,
                 due_at=due_at,
                 attempt=attempt + 1,
+                token=self.next_token(),
                 slot=slot,
                 clock_offset=work.clock_offset,
             )

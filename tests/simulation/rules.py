@@ -69,7 +69,11 @@ class Rule:
     @property
     def is_anchored(self) -> bool:
         """Whether its instants are no readings of the clock, but follow real time."""
-        return len(self.plains) == 1 and self.plains[0].keys() == {"type", "seconds"}
+        return len(self.plains) == 1 and self.plains[0].keys() <= {
+            "type",
+            "seconds",
+            "jitter_seconds",
+        }
 
 
 def draw_rule(draw: random.Random, now: int) -> Rule:
@@ -134,7 +138,7 @@ def set_between(at: int, low: int, high: int) -> set[int]:
 
 def _interval(draw: random.Random, now: int, *, is_anchored: bool) -> Rule:
     seconds = draw.choice([30, 45, 120, 600, 3600])
-    plain: dict[str, Any] = {"type": "interval", "seconds": seconds}
+    plain: dict[str, Any] = {"type": "interval", "seconds": seconds, **_jitter(draw)}
     start = None
     if is_anchored:
         start = now + draw.randint(-7200, 1800) * SECOND + draw.randint(0, 10**6 - 1)
@@ -160,7 +164,13 @@ def _cron(draw: random.Random) -> Rule:
             n * step for n in range(low // step, low // step + 1) if n * step <= low
         }
 
-    return Rule(({"type": "cron", "cron": text, "timezone": "UTC"},), instants)
+    plain = {"type": "cron", "cron": text, "timezone": "UTC", **_jitter(draw)}
+    return Rule((plain,), instants)
+
+
+def _jitter(draw: random.Random) -> dict[str, Any]:
+    """Return how much runs are put off: it changes when they start and nothing else."""
+    return draw.choice([{}, {}, {}, {"jitter_seconds": draw.choice([0.05, 7, 90])}])
 
 
 def _grid(rule: GridRule, low: int, high: int) -> set[int]:

@@ -229,6 +229,7 @@ class World:
             store.execute("hold_unresolved")
             store.execute("free_resolved")
             store.execute("forget_threads")
+            store.execute("plan_boot_runs", boot_id=self.boot_id, now=now)
         ids = sorted({row[1] for row in rows})
         entries = {row[0]: StoredEntry(row).entry for row in store.fetch("load_entries", ids=ids)}
         recovered = Recovered()

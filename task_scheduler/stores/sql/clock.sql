@@ -32,9 +32,11 @@ AND runs.token IS NULL AND runs.attempt = 0 AND runs.origin = 'schedule';
 -- name: shift_delays
 -- Retries and requests that wait: a delay is a duration, and a request is of the moment that it was made.
 UPDATE runs SET due_at = due_at + coalesce(:by, :now - coalesce(started_at, scheduled_at)),
-    scheduled_at = CASE WHEN attempt = 0 AND origin NOT IN ('schedule', 'backfill') THEN scheduled_at + coalesce(:by, :now - scheduled_at) ELSE scheduled_at END
+    scheduled_at = CASE WHEN attempt = 0 AND (origin NOT IN ('schedule', 'backfill') OR key GLOB 'boot:*')
+        THEN scheduled_at + coalesce(:by, :now - scheduled_at) ELSE scheduled_at END
 WHERE state IN ('waiting', 'running') AND state = 'waiting' AND token IS NULL AND due_at > :now
-AND (attempt > 0 OR origin NOT IN ('schedule', 'backfill') OR waiting_for = 'rate' AND scheduled_at <= :now)
+AND (attempt > 0 OR origin NOT IN ('schedule', 'backfill') OR waiting_for = 'rate' AND scheduled_at <= :now
+    OR key GLOB 'boot:*')
 AND (:by IS NOT NULL OR coalesce(started_at, scheduled_at) > :limit);
 
 -- name: shift_starts
@@ -44,7 +46,8 @@ UPDATE starts SET at = at + coalesce(:by, :now - at) WHERE at > :now;
 -- name: forget_ahead
 -- Runs of the calendar that nobody has begun and whose moment comes again: it is planned again when it comes.
 DELETE FROM runs WHERE state IN ('waiting', 'running') AND state = 'waiting' AND token IS NULL AND attempt = 0
-AND origin = 'schedule' AND scheduled_at > :limit AND task_id IN (SELECT task_id FROM entries WHERE anchoring = 0);
+AND origin = 'schedule' AND scheduled_at > :limit AND key NOT GLOB 'boot:*'
+AND task_id IN (SELECT task_id FROM entries WHERE anchoring = 0);
 
 -- name: ahead_of_clock
 -- Entries of the calendar that were planned, added or changed at a time that is the future again.
@@ -76,16 +79,17 @@ FROM json_each(:rows) AS j WHERE skips.skip_id = j.value ->> 0;
 -- name: forget_returned
 -- As `forget_ahead`, for claims that come back unstarted after the clock was set back.
 DELETE FROM runs WHERE run_id IN (SELECT value ->> 0 FROM json_each(:rows)) AND state = 'waiting'
-AND token IS NULL AND attempt = 0 AND origin = 'schedule' AND scheduled_at > :limit
+AND token IS NULL AND attempt = 0 AND origin = 'schedule' AND scheduled_at > :limit AND key NOT GLOB 'boot:*'
 AND (SELECT e.anchoring FROM entries AS e WHERE e.task_id = runs.task_id) = 0;
 
 -- name: shift_returned
 -- As `shift_planned` and `shift_delays`, for those claims.
 UPDATE runs SET due_at = due_at + j.shift,
     scheduled_at = CASE WHEN attempt = 0 AND origin <> 'backfill' THEN scheduled_at + j.shift ELSE scheduled_at END,
-    key = CASE WHEN attempt = 0 AND origin = 'schedule' THEN (scheduled_at + j.shift) || '.' || j.lap ELSE key END
+    key = CASE WHEN attempt = 0 AND origin = 'schedule' AND key NOT GLOB 'boot:*'
+        THEN (scheduled_at + j.shift) || '.' || j.lap ELSE key END
 FROM (SELECT j.value ->> 0 AS run_id, j.value ->> 1 AS shift, p.lap, coalesce(e.anchoring, 0) AS anchoring
       FROM json_each(:rows) AS j JOIN runs AS r ON r.run_id = j.value ->> 0
       LEFT JOIN progress AS p ON p.task_id = r.task_id LEFT JOIN entries AS e ON e.task_id = r.task_id) AS j
 WHERE runs.run_id = j.run_id AND runs.state = 'waiting' AND runs.token IS NULL
-AND (j.anchoring > 0 OR runs.attempt > 0 OR runs.origin <> 'schedule');
+AND (j.anchoring > 0 OR runs.attempt > 0 OR runs.origin <> 'schedule' OR runs.key GLOB 'boot:*');

@@ -2,6 +2,15 @@
 -- The holder's row; its number is the upper half of every token it hands out.
 INSERT INTO epochs (boot_id, pid, version, started_at) VALUES (:boot_id, :pid, :version, :at);
 
+-- name: plan_boot_runs
+-- In the transaction of `begin_epoch`: what is due at boot runs once, with the first process of the boot. It
+-- waits for a seat as in a queue, until the engine looks whether there is one.
+INSERT OR IGNORE INTO runs (task_id, key, origin, state, scheduled_at, due_at, waiting_for, priority, executor)
+SELECT e.task_id, 'boot:' || :boot_id, 'schedule', 'waiting', :now, :now, 'overlap',
+    coalesce(e.policies ->> 'priority', 0), e.executor
+FROM entries AS e WHERE 1 = (SELECT count(*) FROM epochs WHERE boot_id = :boot_id)
+AND EXISTS (SELECT 1 FROM json_each(e.rules) AS rule WHERE lower(trim(rule.value ->> 'cron')) = '@reboot');
+
 -- name: last_epoch
 -- Who held the ledger last.
 SELECT json_array(epoch, boot_id, pid, version, started_at) FROM epochs ORDER BY epoch DESC LIMIT 1;
