@@ -8,13 +8,15 @@ Does not know how the ledger came to be held, nor what a tick decides.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 
 from task_scheduler.core.events import ClockStepped, StoreFailed, StoreRecovered
-from task_scheduler.core.inbox import Fact
+from task_scheduler.core.inbox import Fact, ReplanEntries
 from task_scheduler.core.model import SECOND, Microseconds
 from task_scheduler.core.ports import Clock, Emit
 from task_scheduler.errors import TaskSchedulerError
 from task_scheduler.holding import Holding
+from task_scheduler.schedules import zones
 
 __all__ = ["LINGER_SECONDS", "EngineLoop"]
 
@@ -25,6 +27,7 @@ _SPACING: Microseconds = 10_000
 """Between two ticks, unless somebody waits for an answer or a worker for work."""
 _BLIND: Microseconds = 20 * SECOND
 """The longest sleep without a look at the clocks."""
+_CHORES: Microseconds = 60 * SECOND
 _DRAIN_LOOK: Microseconds = SECOND // 5
 """Between two looks at what still runs, while stopping."""
 _KILL: Microseconds = 15 * SECOND
@@ -38,13 +41,16 @@ _LONGEST_BACKOFF: Microseconds = 5 * SECOND
 class EngineLoop:
     """Turn the engine of a holding; one thread calls, any thread may `signal` and `report`."""
 
-    def __init__(self, clock: Clock, emit: Emit) -> None:
+    def __init__(self, clock: Clock, emit: Emit, chores: Sequence[Callable[[], None]] = ()) -> None:
         self.store_error: str | None = None
         """What the store, or a tick, last failed with; None once it works again."""
         self.is_forced = False
         """Whether programs are to be killed at once while draining."""
         self.is_leaving = False
         """Whether nothing that runs is to be waited for."""
+        self._chores = chores
+        """Called about once a minute, between two ticks."""
+        self._chores_at: Microseconds = 0
         self._clock = clock
         self._emit = emit
         self._wake = threading.Event()
@@ -66,6 +72,10 @@ class EngineLoop:
         holding.engine.inbox.put(fact)
         if self._is_asleep:
             self._wake.set()
+
+    def replan(self, holding: Holding) -> None:
+        """Let the engine ask the rules anew: a zone or a calendar changed."""
+        self.report(holding, ReplanEntries())
 
     def rest(self, seconds: float) -> None:
         """Sleep until signalled, at most so long."""
@@ -127,11 +137,17 @@ class EngineLoop:
         """Let the engine do what there is to do; False, after a pause, where it could not."""
         self._urgent.clear()
         self._look_at_clock(holding)
+        if zones.refresh(self._clock.now()):
+            self.replan(holding)
         try:
             if holding.pool is not None:
                 holding.pool.expire()
             self._wake_at = holding.engine.tick()
             holding.store.checkpoint()
+            if self._clock.boottime() >= self._chores_at:
+                self._chores_at = self._clock.boottime() + _CHORES
+                for chore in self._chores:
+                    chore()
             if holding.is_active and holding.retention.next_at <= self._clock.boottime():
                 holding.retention.step(self._clock.now(), self._clock.boottime())
         except Exception as error:  # fence: tick

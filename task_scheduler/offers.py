@@ -7,7 +7,7 @@ tries again, or lets others go first, while holders come and go.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from task_scheduler.bindings import Bindings
 from task_scheduler.control import HolderGoneError, ask
 from task_scheduler.core.model import SECOND, Entry
 from task_scheduler.core.ports import Clock
-from task_scheduler.errors import StoreUnavailableError
+from task_scheduler.errors import StandbyRefusedError, StoreUnavailableError
+from task_scheduler.state_files import StateFiles
 
-__all__ = ["Patience", "missing_code", "offer_of", "wait_for_heir"]
+__all__ = ["Patience", "missing_code", "offer", "offer_of", "refusal", "wait_for_heir"]
 
 _SECONDS = 10.0
 _HEIR_SECONDS = 0.3
@@ -43,6 +44,44 @@ def missing_code(bindings: Bindings, offers: Iterable[list[Any]]) -> list[str]:
         if not is_known:
             missing.append(task_id)
     return missing
+
+
+def offer(
+    entries: Iterable[Entry], *, files: StateFiles, clock: Clock, hold: Callable[[], bool]
+) -> bool | None:
+    """Offer entries to the holder until it knows their code; False if we hold the ledger now.
+
+    `hold` tries to take it. None: the holder only writes, and will let go. A holder that is still
+    being set up is waited for: it may be about to add the same. Raises StandbyRefusedError for
+    code that it lacks.
+    """
+    offers = [offer_of(entry) for entry in entries]
+    patience = Patience(clock)
+    while True:
+        try:
+            answer = ask(files.socket, "offer", entries=offers, timeout_seconds=_SECONDS)
+        except HolderGoneError as error:
+            if hold():
+                return False
+            patience.spend(files.socket, error)
+            continue
+        if answer["state"] == "running" and not answer["missing"]:
+            return True
+        if patience.is_over():
+            if answer["state"] != "running":
+                return None
+            raise refusal(answer["missing"], files, answer["pid"])
+        patience.wait()
+        if hold():
+            return False
+
+
+def refusal(missing: Iterable[str], files: StateFiles, pid: int) -> StandbyRefusedError:
+    """Return the error for code that the holder, process `pid`, lacks."""
+    ids = ", ".join(missing)
+    return StandbyRefusedError(
+        "errors.standby_refused", task_ids=ids, path=str(files.database), pid=pid
+    )
 
 
 def wait_for_heir(clock: Clock, socket: Path) -> None:

@@ -40,12 +40,18 @@ from task_scheduler.core.ports import Clock
 from task_scheduler.engine_loop import EngineLoop
 from task_scheduler.errors import (
     SchedulerStoppedError,
-    StandbyRefusedError,
     StoreUnavailableError,
 )
 from task_scheduler.holding import Holding, HoldingOptions
 from task_scheduler.i18n import translate
-from task_scheduler.offers import Patience, missing_code, offer_of, wait_for_heir
+from task_scheduler.offers import (
+    Patience,
+    missing_code,
+    offer,
+    offer_of,
+    refusal,
+    wait_for_heir,
+)
 from task_scheduler.stores.engine_lock import EngineLock
 from task_scheduler.stores.sqlite import MEMORY, SqliteStore
 from task_scheduler.version import __version__
@@ -64,6 +70,8 @@ class Runtime:
     ) -> None:
         self.options = options
         self.listeners: list[Callable[[Event], None]] = []
+        self.chores: list[Callable[[], None]] = []
+        """Called about once a minute, in the engine's thread."""
         self._failing: set[tuple[int, type[Event]]] = set()
         self._clock = clock
         self._bindings = bindings
@@ -76,7 +84,7 @@ class Runtime:
     def _reset(self) -> None:
         """Be a runtime that holds nothing, in this process."""
         self._guard = threading.RLock()
-        self._loop = EngineLoop(self._clock, self._emit)
+        self._loop = EngineLoop(self._clock, self.tell, self.chores)
         self._holding: Holding | None = None
         self._server: ControlServer | None = None
         self._watch: ClockWatch | None = None
@@ -129,6 +137,12 @@ class Runtime:
             self._offer(bound)
         if sent:
             self.execute(AddEntries(entries=sent))
+
+    def replan(self) -> None:
+        """Let the rules be asked anew, soon: a calendar changed."""
+        holding = self._holding
+        if holding is not None:
+            self._loop.replan(holding)
 
     def holder(self) -> dict[str, Any] | None:
         """Say who holds the ledger; None if nobody does or nobody answers."""
@@ -195,7 +209,7 @@ class Runtime:
             self._wants_running = False
             self._loop.signal()
             raise
-        self._emit(StandbyWaiting(str(self.options.files.database)))
+        self.tell(StandbyWaiting(str(self.options.files.database)))
         with self._guard:
             self._ensure_thread()
 
@@ -262,7 +276,7 @@ class Runtime:
             return False
         try:
             if self._hold():
-                self._emit(StandbyTookOver(str(self.options.files.database)))
+                self.tell(StandbyTookOver(str(self.options.files.database)))
                 return True
         except Exception as error:  # fence: tick
             self._loop.fail(error)
@@ -286,7 +300,7 @@ class Runtime:
         self._fresh.clear()
         self._loop.recover()
         count = holding.store.fetch("count_entries")
-        self._emit(SchedulerStarted(count, str(self.options.files.database)))
+        self.tell(SchedulerStarted(count, str(self.options.files.database)))
         if not self._activation.done():
             self._activation.set_result(None)
 
@@ -307,7 +321,7 @@ class Runtime:
         if holding is not None:
             self._loop.report(holding, fact)
 
-    def _emit(self, event: Event) -> None:
+    def tell(self, event: Event) -> None:
         """Tell the listeners; one that fails is named once, until it takes such an event again."""
         for number, listener in enumerate(self.listeners):
             failing = (number, type(event))
@@ -317,7 +331,7 @@ class Runtime:
                 if failing in self._failing or isinstance(event, ListenerFailed):
                     continue
                 self._failing.add(failing)
-                self._emit(ListenerFailed(f"{listener!r}: {type(error).__name__}: {error}"))
+                self.tell(ListenerFailed(f"{listener!r}: {type(error).__name__}: {error}"))
             else:
                 self._failing.discard(failing)
 
@@ -353,7 +367,7 @@ class Runtime:
                     lock=lock,
                     clock=self._clock,
                     bindings=self._bindings,
-                    emit=self._emit,
+                    emit=self.tell,
                     report=self._report,
                 )
                 if not self.options.is_memory:
@@ -400,10 +414,10 @@ class Runtime:
     def _drain(self, holding: Holding, deadline: Microseconds) -> None:
         was_active = holding.is_active
         if was_active:
-            self._emit(SchedulerStopping())
+            self.tell(SchedulerStopping())
         self._loop.drain(holding, deadline, translate("runtime.stopped_reason"))
         if was_active:
-            self._emit(SchedulerStopped())
+            self.tell(SchedulerStopped())
 
     def _end(self) -> None:
         """Close what is held; under the guard."""
@@ -413,7 +427,7 @@ class Runtime:
         self._stop_deadline = None
         self._wants_running = False
         self._fresh.clear()
-        self._loop = EngineLoop(self._clock, self._emit)
+        self._loop = EngineLoop(self._clock, self.tell, self.chores)
         if server is not None:
             server.close()
         if self._watch is not None:
@@ -440,7 +454,8 @@ class Runtime:
         if op == "hello":
             return self._hello()
         if op == "offer":
-            return {"state": self.state, "missing": missing_code(self._bindings, values["entries"])}
+            missing = missing_code(self._bindings, values["entries"])
+            return {"state": self.state, "missing": missing, "pid": os.getpid()}
         if op in self._on_request:
             return self._on_request[op]()
         command = command_of(op, values)
@@ -454,42 +469,12 @@ class Runtime:
     def _refuse_missing(self, entries: Iterable[Entry]) -> None:
         missing = missing_code(self._bindings, [offer_of(entry) for entry in entries])
         if missing:
-            raise StandbyRefusedError(
-                "errors.standby_refused",
-                task_ids=", ".join(missing),
-                path=str(self.options.files.database),
-                pid=os.getpid(),
-            )
+            raise refusal(missing, self.options.files, os.getpid())
 
     def _offer(self, entries: Iterable[Entry]) -> bool:
-        """Make sure the holder knows the code of these entries; False if we hold the ledger now.
-
-        A holder that is still being set up is waited for: it may be about to add the same.
-        """
-        rows = [offer_of(entry) for entry in entries]
-        socket = self.options.files.socket
-        patience = Patience(self._clock)
-        while True:
-            try:
-                answer = ask(socket, "offer", entries=rows, timeout_seconds=10)
-            except HolderGoneError as error:
-                if self._hold():
-                    return False
-                patience.spend(socket, error)
-                continue
-            if answer["state"] == "running" and not answer["missing"]:
-                self._unsaved.difference_update(row[0] for row in rows)
-                return True
-            if patience.is_over():
-                if answer["state"] != "running":
-                    # A program that only writes: it will let go, and then we take over.
-                    return True
-                raise StandbyRefusedError(
-                    "errors.standby_refused",
-                    task_ids=", ".join(answer["missing"]),
-                    path=str(self.options.files.database),
-                    pid=(self.holder() or {}).get("pid", "?"),
-                )
-            patience.wait()
-            if self._hold():
-                return False
+        """Make sure the holder knows the code of these entries; False if we hold the ledger now."""
+        offered = list(entries)
+        is_known = offer(offered, files=self.options.files, clock=self._clock, hold=self._hold)
+        if is_known:
+            self._unsaved.difference_update(entry.task_id for entry in offered)
+        return is_known is not False

@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 
 from task_scheduler.bindings import Bindings
 from task_scheduler.clock import SystemClock
-from task_scheduler.core.events import Event
+from task_scheduler.core.events import CalendarFailed, Event
 from task_scheduler.core.inbox import (
     BackfillRange,
     CancelRun,
@@ -95,6 +95,8 @@ class TaskScheduler:
         self._metrics: Any = None
         self._resources: Any = None
         self._runtime.listeners.append(LogListener(_log))
+        self._calendar_errors: list[str] = []
+        self._runtime.chores.append(self._reread_calendars)
         self.config.subscribe(self._apply_settings)
 
     def __enter__(self) -> Self:
@@ -387,6 +389,7 @@ class TaskScheduler:
             "pid": os.getpid(),
             "path": str(self.files.database),
             "store_error": self._runtime.store_error,
+            "calendar_errors": self._calendar_errors,
         }
         if self._resources is not None:
             status["resources"] = self._resources.sample()
@@ -409,9 +412,17 @@ class TaskScheduler:
     def _apply_settings(self, settings: Any) -> None:
         """Take up what may change while it runs: level, language, pools; the rest at a start."""
         self._runtime.set_pools(settings.pools)
+        self._runtime.replan()
         if self._logs is not None:
             self._logs.set_level(settings.scheduler.log_level)
         set_language(settings.scheduler.language or _language_of_environment(os.environ))
+
+    def _reread_calendars(self) -> None:
+        """Notice that the file of a calendar changed; of one that is wrong the last good stays."""
+        errors = self.config.reread_calendars()
+        if errors and errors != self._calendar_errors:
+            self._runtime.tell(CalendarFailed("; ".join(errors)))
+        self._calendar_errors = errors
 
     def _start_monitoring(self) -> None:
         if not self.config.settings.scheduler.enable_monitoring or self._metrics is not None:

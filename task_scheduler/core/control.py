@@ -33,6 +33,7 @@ from task_scheduler.core.inbox import (
     Command,
     PauseEntry,
     RemoveEntries,
+    ReplanEntries,
     RequestRun,
     ResumeEntry,
     SetPools,
@@ -47,6 +48,7 @@ from task_scheduler.core.model import (
 from task_scheduler.core.planner import PlannedSkip
 from task_scheduler.core.policies import to_plain
 from task_scheduler.core.ports import Hands, Store
+from task_scheduler.core.replanning import Replanning
 from task_scheduler.core.run_commands import RunCommands
 from task_scheduler.core.skips import GivenUp, give_up, record_skips, skip_event
 from task_scheduler.errors import (
@@ -84,6 +86,7 @@ class Control:
             AddEntries: self._add,
             RemoveEntries: self._remove,
             PauseEntry: self._pause,
+            ReplanEntries: Replanning(store, shelf, flights, limits).apply,
             ResumeEntry: self._resume,
             RequestRun: self._request_run,
             CancelRun: self.runs.cancel,

@@ -13,6 +13,7 @@ from task_scheduler.core.model import Microseconds, Outcome, SkipReason
 __all__ = [
     "AttemptRecovered",
     "AttemptStarted",
+    "CalendarFailed",
     "ClockFollowed",
     "ClockStepped",
     "EntryAdded",
@@ -152,6 +153,13 @@ class EntryFailed(Event):
 
     task_id: str
     name: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarFailed(Event):
+    """The file of a calendar cannot be read any more; what it said last holds."""
+
     error: str
 
 

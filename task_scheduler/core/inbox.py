@@ -22,6 +22,7 @@ __all__ = [
     "Inbox",
     "PauseEntry",
     "RemoveEntries",
+    "ReplanEntries",
     "RequestRun",
     "ResumeEntry",
     "Returned",
@@ -88,6 +89,11 @@ class PauseEntry(Command):
     task_id: str
     reason: str | None = None
     until: Microseconds | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplanEntries(Command):
+    """Ask the rules anew: a zone or a calendar changed. Answers with how many entries moved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,7 @@ class LogListener:
             events.EntryPaused: self._pause_task,
             events.EntryResumed: self._resume_task,
             events.EntryFailed: self._hold_back_task,
+            events.CalendarFailed: self._lose_calendar,
             events.StoreFailed: self._lose_store,
             events.StoreRecovered: self._recover_store,
             events.ListenerFailed: self._contain_listener,
@@ -146,6 +147,9 @@ class LogListener:
         self._write(logging.ERROR, "logs.entry_failed", event, name=event.name, error=event.error)
 
     # -- the scheduler and its surroundings -----------------------------------------------------
+
+    def _lose_calendar(self, event: events.CalendarFailed) -> None:
+        self._write(logging.ERROR, "logs.calendar_failed", event, error=event.error)
 
     def _lose_store(self, event: events.StoreFailed) -> None:
         delay = Span(event.retry_in)

@@ -27,7 +27,8 @@ WHERE epoch IN (SELECT DISTINCT token >> 32 FROM runs WHERE token IS NOT NULL);
 -- name: claimed_runs
 -- What an earlier process had in its hands.
 SELECT json_group_array(json_array(run_id, task_id, key, scheduled_at, due_at, attempt, priority, executor,
-    recoveries, coalesce(revision, 0), waiting_for, origin, token, slot, state, started_at, cancel_reason, reason))
+    recoveries, coalesce(revision, 0), waiting_for, origin, token, slot, state, started_at, cancel_reason, reason,
+    pool))
 FROM (SELECT r.*, p.revision FROM runs AS r LEFT JOIN progress AS p ON p.task_id = r.task_id
       WHERE r.token IS NOT NULL ORDER BY r.run_id);
 
@@ -45,6 +46,13 @@ SELECT json_group_array(json_array(e.task_id, e.name, e.kind, e.executor, json(e
     p.is_resolved))
 FROM entries AS e JOIN progress AS p ON p.task_id = e.task_id
 WHERE e.task_id IN (SELECT value FROM json_each(:ids));
+
+-- name: calendar_entries
+-- Entries whose moments follow the calendar, and whose next one is yet to come or unknown.
+SELECT json_group_array(json_array(p.task_id, p.revision, p.anchor, p.cursor, p.next_due_at))
+FROM progress AS p JOIN entries AS e ON e.task_id = p.task_id
+WHERE e.anchoring <> 1 AND p.is_resolved AND json_array_length(e.rules) > 0
+AND (p.next_due_at IS NULL OR p.next_due_at > :now);
 
 -- name: hold_unresolved
 -- The waiting runs of tasks whose code is not here wait for it.
