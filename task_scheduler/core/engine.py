@@ -106,6 +106,11 @@ class Engine:
         """Completions that came with a token which owns nothing any more."""
         return self._reception.fenced_count
 
+    @property
+    def has_doubts(self) -> bool:
+        """Whether the last tick that wrote failed: the ledger was not seen to work since."""
+        return self._has_doubts
+
     def next_run_id(self) -> int:
         """Return an id that no run ever had."""
         self._run_id += 1
@@ -391,9 +396,9 @@ class Engine:
         for row in rows:
             run_id, task_id, key, at, due_at, attempt, _, _, recoveries, *_, origin = row
             known = known_of.get(task_id)
-            if known is None or not (rates.admits(known.entry) and places.admits(known.entry)):
+            if known is None or not rates.admits(known.entry, due_at):
                 continue
-            if not room.take(known.entry.executor):
+            if not places.admits(known.entry) or not room.take(known.entry.executor):
                 continue
             slot = self._take_slot(work)
             if slot is None:
@@ -409,8 +414,9 @@ class Engine:
                 slot=slot,
                 clock_offset=work.clock_offset,
             )
-            claimed.append([run_id, claim.token, slot, claim.executor])
-            work.claims.append(Flight(claim, known.entry, recoveries, origin))
+            pool = known.entry.policies.pool
+            claimed.append([run_id, claim.token, slot, claim.executor, pool])
+            work.claims.append(Flight(claim, known.entry, recoveries, origin, pool=pool))
             places.take(known.entry)
             rates.note(work.claims[-1])
         if claimed:

@@ -55,11 +55,6 @@ class Flight:
     pool: str | None = None
     """The pool of which it has a place: that of its entry at the claim, whatever becomes of it."""
 
-    def __post_init__(self) -> None:
-        """Take a place in the pool of the entry."""
-        if self.entry is not None:
-            self.pool = self.entry.policies.pool
-
     def recall(self, cancel_reason: str | None, reason: str | None, *, is_there: bool) -> None:
         """Take over what the ledger says was promised, and whether the task is still there."""
         self.cancel_reason = cancel_reason

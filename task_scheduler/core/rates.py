@@ -63,14 +63,14 @@ class Rates:
         self._used: dict[str, Rate] = {}
         self._noted: list[list[Any]] = []
 
-    def admits(self, entry: Entry) -> bool:
-        """Whether a run of a task may start now; if not, its due runs have to wait."""
+    def admits(self, entry: Entry, due_at: Microseconds) -> bool:
+        """Whether a run may start once it is due; if not, its task's due runs have to wait."""
         rate = None if entry.policies.rate_limit is None else rate_of(entry.policies.rate_limit)
         if rate is None:
             return True
         self._used[entry.task_id] = rate
         starts = self._starts.get(entry.task_id, [])
-        if len(starts) < rate.count or starts[-rate.count] + rate.period <= self._now:
+        if len(starts) < rate.count or starts[-rate.count] + rate.period <= max(self._now, due_at):
             return True
         self._delayed[entry.task_id] = rate
         return False

@@ -107,6 +107,7 @@ def flight_of_row(row: Sequence[Any], entry: Entry | None) -> Flight:
         origin=row[11],
         cancel_reason=row[16],
         skip_reason=None if row[17] is None else SkipReason(row[17]),
+        pool=row[18],
     )
 
 

@@ -169,12 +169,12 @@ class Hands:
 
     def _call(self, claim: Claim, entry: Entry) -> None:
         world = self.world
-        living = [
-            a.claim
-            for a in (*self.threads.values(), *world.processes.values())
-            if a.claim.task_id == claim.task_id and not a.is_ended
+        all_living = [
+            a.claim for a in (*self.threads.values(), *world.processes.values()) if not a.is_ended
         ]
+        living = [other for other in all_living if other.task_id == claim.task_id]
         world.oracle.on_start(claim, entry, living)
+        world.oracle.on_pools([claim, *all_living])
         duration, outcome = world.draw_attempt(entry)
         attempt = Attempt(claim, world.clock.now(), world.clock.boot + duration, outcome)
         if claim.timeout is not None:

@@ -18,7 +18,7 @@ from task_scheduler.core.inbox import AddEntries, Command, RemoveEntries
 from task_scheduler.core.model import SECOND, Claim, Entry, OverlapPolicy
 from task_scheduler.core.retry import MAX_RECOVERIES
 from task_scheduler.stores.sqlite import SqliteStore
-from tests.simulation.rules import Rule, is_started_again_when_lost
+from tests.simulation.rules import POOLS, Rule, is_started_again_when_lost
 
 __all__ = ["Oracle"]
 
@@ -171,6 +171,15 @@ class Oracle:
         self._stretches[task_id].append(
             _Stretch(last.rule, last.anchor + by, last.high + by, skips=(mark, inf))
         )
+
+    def on_pools(self, living: Sequence[Claim]) -> None:
+        """Judge that no pool has more users than places when an attempt begins."""
+        ids = ", ".join(str(claim.run_id) for claim in living)
+        query = f"SELECT pool, count(*) FROM runs WHERE run_id IN ({ids}) GROUP BY pool"
+        for pool, count in self._rows(query):
+            if pool is None:
+                continue
+            assert count <= POOLS[pool], f"{count} use {pool} when {living[0]} starts"
 
     def on_death(self) -> None:
         """Note that a process died: nothing to forget, its promises hold."""

@@ -22,7 +22,7 @@ from task_scheduler.core.model import (
 )
 from task_scheduler.schedules.rule import ScheduleRule
 
-__all__ = ["Rule", "draw_policies", "draw_rule", "is_started_again_when_lost"]
+__all__ = ["POOLS", "Rule", "draw_policies", "draw_rule", "is_started_again_when_lost"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CRONS: tuple[tuple[str, int, Callable[[int], bool]], ...] = (
@@ -32,6 +32,10 @@ _CRONS: tuple[tuple[str, int, Callable[[int], bool]], ...] = (
     ("*/20 * * * * *", 20, lambda n: True),
 )
 """An expression, the step in seconds, and which multiples of the step it means (in UTC)."""
+
+
+POOLS = {"bus": 1, "line": 2}
+"""The places of the pools of every world."""
 
 
 class GridRule(ScheduleRule):
@@ -107,6 +111,7 @@ def draw_policies(draw: random.Random, task_id: str, old: Policies | None) -> Po
     overlaps = [OverlapPolicy.SKIP, OverlapPolicy.QUEUE, OverlapPolicy.REPLACE]
     is_again = is_started_again_when_lost(task_id)
     at_least = OnLost.AT_LEAST_ONCE if is_again else OnLost.AT_MOST_ONCE
+    number = sum(task_id.encode())
     drawn = Policies(
         timeout_seconds=draw.choice([None, 20.0, 60.0]),
         max_retries=draw.choice([0, 1, 3]),
@@ -122,6 +127,9 @@ def draw_policies(draw: random.Random, task_id: str, old: Policies | None) -> Po
         overlap_limit=draw.choice([0, 1, 3]),
         on_lost=at_least,
         priority=draw.choice([-1, 0, 5]),
+        # Not drawn: a seed goes on to mean the same tasks.
+        pool={0: "bus", 1: "line"}.get(number % 5),
+        rate_limit={0: "3/1m", 1: "1/10s"}.get(number % 11),
     )
     return drawn if old is None else replace(drawn, on_lost=old.on_lost)
 

@@ -38,7 +38,7 @@ from task_scheduler.stores.sqlite import MEMORY, SqliteStore
 from tests.simulation.faulty_store import FaultyStore, ProcessDies
 from tests.simulation.hands import BEGIN, WORKERS, Attempt, Clock, Hands, Marks
 from tests.simulation.ledger_check import Oracle
-from tests.simulation.rules import Rule, draw_policies, draw_rule
+from tests.simulation.rules import POOLS, Rule, draw_policies, draw_rule
 
 __all__ = ["World"]
 
@@ -260,7 +260,7 @@ class World:
             hands=self.hands,
             marks=self.marks,
             emit=self._hear,
-            limits=EngineLimits(workers=WORKERS),
+            limits=EngineLimits(workers=WORKERS, pools=POOLS),
         )
         self.engine.open(
             epoch=store.fetch("last_epoch")[0],

@@ -157,8 +157,8 @@ SELECT json_group_array(json_array(run_id, task_id, key, scheduled_at, due_at, a
     ORDER BY r.priority DESC, r.due_at, r.run_id LIMIT :limit);
 
 -- name: claim_runs
--- The reservation, durable before anything starts; by the executor that the entry has now.
-UPDATE runs SET token = j.value ->> 1, slot = j.value ->> 2, executor = j.value ->> 3
+-- The reservation, durable before anything starts; by the executor and in the pool that the entry has now.
+UPDATE runs SET token = j.value ->> 1, slot = j.value ->> 2, executor = j.value ->> 3, pool = j.value ->> 4
 FROM json_each(:rows) AS j
 WHERE runs.run_id = j.value ->> 0 AND runs.state = 'waiting' AND runs.token IS NULL;
 

@@ -18,6 +18,7 @@ from task_scheduler.core.inbox import (
     ThreadEnded,
 )
 from task_scheduler.core.model import SECOND, Entry, Outcome, OverlapPolicy
+from task_scheduler.core.recovery import flight_of_row
 from task_scheduler.errors import DefinitionError
 from tests.unit.core.engine_bench import T0, Bench, entry
 
@@ -194,7 +195,8 @@ def test_no_stretch_of_time_has_more_starts_than_the_rate_allows(bench: Bench) -
     bench.add(entry(rate_limit="3/1m", overlap=OverlapPolicy.ALLOW, seconds=7, max_retries=1))
     starts: list[int] = []
     for step in range(1_500):
-        for run_id in list(bench.hands.gate):
+        due = [c.run_id for c in bench.hands.gate.values() if c.due_at <= bench.clock.wall]
+        for run_id in due:
             claim = bench.start(run_id)
             starts.append(bench.clock.wall)
             bench.end(claim, Outcome.FAILED if step % 5 == 0 else Outcome.SUCCEEDED)
@@ -261,3 +263,32 @@ def test_an_entry_added_again_keeps_its_waiting_runs(bench: Bench) -> None:
     bench.command(AddEntries(entries=[limited]))
 
     assert bench.runs("waiting_for, due_at")[1:] == [("rate", T0 + 3600 * SECOND)]
+
+
+def test_a_run_that_may_come_soon_is_not_asked_for_again_and_again(bench: Bench) -> None:
+    bench.add(entry(rate_limit="1/1m", seconds=1e6))
+    bench.end(bench.start())
+    bench.command(RequestRun(task_id="pump", request_id="again"))
+
+    wake = bench.tick(after=59.95)
+
+    assert [claim.due_at for claim in bench.hands.gate.values()] == [T0 + MINUTE]
+    assert wake is not None
+    assert wake > T0 + MINUTE
+
+
+def test_a_place_is_kept_whatever_becomes_of_the_entry_and_of_the_process(bench: Bench) -> None:
+    bench.add(serial("a", seconds=1e6), serial("b", seconds=1e6))
+    claim = bench.start()
+    assert claim.task_id == "a"
+    bench.add(entry("a", seconds=1e6))
+    row = bench.ledger.fetch("claimed_runs")[0]
+    bench.engine.flights.remove(claim.run_id)
+    bench.engine.flights.add(flight_of_row(row, None))
+    bench.tick(after=1)
+    assert not bench.hands.gate
+
+    bench.end(claim)
+    bench.tick()
+
+    assert [c.task_id for c in bench.hands.gate.values()] == ["b"]

@@ -28,7 +28,7 @@ def row(**other: object) -> list[object]:
         "run_id": 4, "task_id": "pump", "key": "1", "scheduled_at": NOW - 9, "due_at": NOW - 5,
         "attempt": 1, "priority": 2, "executor": "thread", "recoveries": 1, "revision": 3,
         "waiting_for": None, "origin": "schedule", "token": TOKEN, "slot": 6, "state": "waiting",
-        "started_at": None, "cancel_reason": None, "reason": None,
+        "started_at": None, "cancel_reason": None, "reason": None, "pool": None,
     }  # fmt: skip
     return list({**values, **other}.values())
 
