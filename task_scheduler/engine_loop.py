@@ -153,7 +153,8 @@ class EngineLoop:
         except Exception as error:  # fence: tick
             self.fail(error)
             return False
-        self.recover()
+        if not holding.engine.has_doubts:
+            self.recover()
         self._ticked_at = self._clock.boottime()
         return True
 

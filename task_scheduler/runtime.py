@@ -33,6 +33,7 @@ from task_scheduler.core.events import (
     SchedulerStopping,
     StandbyTookOver,
     StandbyWaiting,
+    StoreAbandoned,
 )
 from task_scheduler.core.inbox import AddEntries, Command, Fact, SetPools
 from task_scheduler.core.model import SECOND, Entry, Microseconds
@@ -414,8 +415,10 @@ class Runtime:
     def _drain(self, holding: Holding, deadline: Microseconds) -> None:
         was_active = holding.is_active
         if was_active:
-            self.tell(SchedulerStopping())
+            self.tell(SchedulerStopping(is_left=self._loop.is_leaving))
         self._loop.drain(holding, deadline, translate("runtime.stopped_reason"))
+        if self.store_error is not None:
+            self.tell(StoreAbandoned(self.store_error))
         if was_active:
             self.tell(SchedulerStopped())
 

@@ -11,19 +11,19 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from task_scheduler.core.model import Microseconds
+from task_scheduler.core.policies import ALIASES, POLICY_KEYS
 from task_scheduler.errors import ScheduleError
 from task_scheduler.ledger_view import USER_RULE
 from task_scheduler.schedules.instants import instant_of
-from task_scheduler.schedules.keywords import EXTRAS, TIME_KEYWORDS, rules_from
+from task_scheduler.schedules.keywords import rules_from
 from task_scheduler.schedules.rule import ScheduleRule, describe, to_plain
-from task_scheduler.schedules.rule_parameters import MODIFIERS
 from task_scheduler.schedules.zones import local_zone
 
 __all__ = ["Rules", "moment_of", "plain_of", "rules_of", "without_times"]
 
 Rules: TypeAlias = ScheduleRule | Sequence[ScheduleRule] | None
 
-_TIMES = frozenset((*TIME_KEYWORDS, *EXTRAS, *MODIFIERS, "timezone"))
+_OPTIONS = frozenset((*POLICY_KEYS, *ALIASES, "args", "kwargs", "description"))
 
 
 def rules_of(given: Rules, **times: Any) -> tuple[ScheduleRule, ...]:
@@ -58,8 +58,11 @@ def moment_of(given: object) -> Microseconds:
 
 
 def without_times(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Part the keywords of a task from those of its times: return both, the task's first."""
-    times = {name: value for name, value in options.items() if name in _TIMES}
+    """Part the keywords of a function task from those of its times: return both, the task's first.
+
+    What is neither is taken for a time that was mistyped: its error names both kinds.
+    """
+    times = {name: value for name, value in options.items() if name not in _OPTIONS}
     return {name: value for name, value in options.items() if name not in times}, times
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "SchedulerStopping",
     "StandbyTookOver",
     "StandbyWaiting",
+    "StoreAbandoned",
     "StoreFailed",
     "StoreRecovered",
     "ThreadAbandoned",
@@ -172,6 +173,13 @@ class StoreFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StoreAbandoned(Event):
+    """The scheduler ends while the ledger cannot be written: what happened since is not in it."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoreRecovered(Event):
     """The ledger can be written again."""
 
@@ -214,7 +222,9 @@ class SchedulerStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class SchedulerStopping(Event):
-    """The engine starts nothing more and waits for what runs."""
+    """The engine starts nothing more and waits for what runs; `is_left`: the program has ended."""
+
+    is_left: bool = False
 
 
 @dataclass(frozen=True, slots=True)

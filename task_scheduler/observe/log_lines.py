@@ -23,6 +23,7 @@ __all__ = ["JsonLines", "TextLines", "neutralised"]
 
 _FORMAT = "%(asctime)s - %(name)s - %(levelname)s - %(funcName)s:%(lineno)d - %(message)s"
 _DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
+_TASK_LOGGER = "TaskScheduler.task"
 _CONTINUATION = "    | "
 _EXTRAS = ("action", "task_id", "run_id", "attempt")
 _HARMFUL = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -37,11 +38,19 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the event's text."""
-        record.message = _message_of(record)
+        record.message = _message_of(record) + _run_of(record)
         record.asctime = self.formatTime(record, self.datefmt)
         lines = [neutralised(self.formatMessage(record))]
         lines += [_CONTINUATION + neutralised(line) for line in _details_of(self, record)]
         return "\n".join(lines)
+
+
+def _run_of(record: logging.LogRecord) -> str:
+    """Say whose line it is, where a task wrote it; our own sentences name the task."""
+    ids = vars(record)
+    if not record.name.startswith(_TASK_LOGGER) or "run_id" not in ids:
+        return ""
+    return f" [{ids.get('task_id', '')} #{ids['run_id']}]"
 
 
 class JsonLines(logging.Formatter):

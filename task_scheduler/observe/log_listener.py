@@ -50,6 +50,7 @@ class LogListener:
             events.EntryFailed: self._hold_back_task,
             events.CalendarFailed: self._lose_calendar,
             events.StoreFailed: self._lose_store,
+            events.StoreAbandoned: self._leave_store,
             events.StoreRecovered: self._recover_store,
             events.ListenerFailed: self._contain_listener,
             events.ClockStepped: self._notice_clock,
@@ -155,6 +156,9 @@ class LogListener:
         delay = Span(event.retry_in)
         self._write(logging.ERROR, "logs.store_failed", event, delay=delay, error=event.error)
 
+    def _leave_store(self, event: events.StoreAbandoned) -> None:
+        self._write(logging.ERROR, "logs.store_abandoned", event, error=event.error)
+
     def _recover_store(self, event: events.StoreRecovered) -> None:
         self._write(logging.INFO, "logs.store_recovered", event)
 
@@ -179,7 +183,10 @@ class LogListener:
         )
 
     def _drain_scheduler(self, event: events.SchedulerStopping) -> None:
-        self._write(logging.INFO, "logs.scheduler_stopping", event)
+        if event.is_left:
+            self._write(logging.WARNING, "logs.scheduler_left", event)
+        else:
+            self._write(logging.INFO, "logs.scheduler_stopping", event)
 
     def _stop_scheduler(self, event: events.SchedulerStopped) -> None:
         self._write(logging.INFO, "logs.scheduler_stopped", event)

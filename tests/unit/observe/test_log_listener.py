@@ -63,6 +63,7 @@ EVENTS: list[tuple[events.Event, str]] = [
     (events.EntryFailed(*TASK, "boom"), "ERROR"),
     (events.StoreFailed("disk full", SECOND), "ERROR"),
     (events.CalendarFailed("closed.ics: gone"), "ERROR"),
+    (events.StoreAbandoned("the file is gone"), "ERROR"),
     (events.StoreRecovered(), "INFO"),
     (events.ListenerFailed("boom"), "ERROR"),
     (events.ClockStepped(3600 * SECOND), "WARNING"),
