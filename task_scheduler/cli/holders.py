@@ -60,8 +60,9 @@ def say_no_tasks(session: Session) -> None:
     if declared:
         session.say(translate("cli.only_declared", count=declared))
         session.hint(translate("cli.next_start"), "tsk up")
-    else:
-        session.say(translate("cli.no_tasks"))
+        return
+    session.say(translate("cli.no_tasks"))
+    if not session.is_config_broken:
         session.hint(translate("cli.next_init"), "tsk init")
 
 

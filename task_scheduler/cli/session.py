@@ -16,8 +16,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from task_scheduler.cli.display_width import showable
 from task_scheduler.cli.tables import Cell, Column, Row, pairs, table
 from task_scheduler.clock import SystemClock
+from task_scheduler.errors import ConfigError
 from task_scheduler.i18n import translate
 
 if TYPE_CHECKING:
@@ -45,16 +47,33 @@ class Session:
     is_quiet: bool = False
     verbosity: int = 0
     is_silent_input: bool = False
+    is_config_needed: bool = False
+    """Whether the command is nothing without the declared tasks: then a wrong config ends it."""
+    is_config_broken: bool = False
 
     # -- the scheduler --------------------------------------------------------------------------
 
     @cached_property
     def scheduler(self) -> TaskScheduler:
-        """The facade, made but not started; its config's language is spoken unless one is asked."""
+        """The facade, made but not started; its config's language is spoken unless one is asked.
+
+        A config that is wrong blinds nobody: with a warning, its ledger is opened without it.
+        """
+        from task_scheduler.cli.broken_config import first_problem, minimal_config
         from task_scheduler.scheduler import TaskScheduler
 
         options: dict[str, Any] = {} if self.language is None else {"language": self.language}
-        return TaskScheduler(self.config_path, **options)
+        try:
+            return TaskScheduler(self.config_path, **options)
+        except ConfigError as error:
+            least = None if self.is_config_needed else minimal_config(error, self.config_path)
+            if least is None:
+                raise
+            made = TaskScheduler(least, **options)
+            self.is_config_broken = True
+            sentence = translate("cli.broken_config", problem=showable(first_problem(error)))
+            self.say(translate("cli.warning", sentence=sentence))
+            return made
 
     @property
     def config_path(self) -> str | None:
@@ -141,6 +160,11 @@ class Session:
     def shown_config(self) -> str:
         """Return the config file that is used, or that there is none."""
         path: Path | None = self.scheduler.config.path
+        if self.is_config_broken:
+            from task_scheduler.config.source import DEFAULT_NAME
+
+            path = Path.cwd() / (self.config_path or DEFAULT_NAME)
+            return translate("cli.config_ignored", path=path)
         return translate("cli.no_config") if path is None else str(path)
 
 

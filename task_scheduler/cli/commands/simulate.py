@@ -89,6 +89,7 @@ def command(
     calendar: str | None,
 ) -> None:
     """Run the engine in virtual time and print what it does; nothing real is started."""
+    session.is_config_needed = True
     session.config = file or session.config
     window = _window(session, begin, until, seconds)
     plan = _plan(session, window, patterns, lengths)

@@ -11,6 +11,7 @@ from task_scheduler.i18n import translate
 @cli_command("up", examples=("tsk up", "tsk -c farm.json up"))
 def command(session: Session) -> int:
     """Say where everything is, then run."""
+    session.is_config_needed = True
     scheduler = session.scheduler
     settings = scheduler.config.settings
     folder = scheduler.config.folder

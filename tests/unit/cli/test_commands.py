@@ -386,7 +386,7 @@ def test_a_request_beside_a_living_run_is_skipped_and_says_so(farm: MadeLedger) 
     answer = farm.tsk("run", "heartbeat")
 
     assert answer.code == ExitCode.CONFLICT
-    assert "was skipped: the previous run still lived" in answer.err
+    assert "was skipped: the previous run was still running" in answer.err
 
 
 def test_the_same_request_is_the_same_run(farm: MadeLedger) -> None:
@@ -463,3 +463,49 @@ def test_a_backfill_counts_first_and_plans_then(farm: MadeLedger) -> None:
 
     assert farm.tsk("backfill", "data_upload", *span, "--limit", "2").code == ExitCode.INVALID
     assert farm.tsk("backfill", "data_upload").code == ExitCode.USAGE
+
+
+BROKEN = '{"scheduler": {"max_workers": "many"}, "storage": {"path": "kept/here.db"}}'
+
+
+@pytest.mark.parametrize("line", ["ls", "show heartbeat", "runs", "next", "pause heartbeat"])
+@pytest.mark.parametrize("text", ['{"scheduler": {"max_workers": "many"}}', "{ broken"])
+def test_a_broken_config_blinds_nobody(farm: MadeLedger, line: str, text: str) -> None:
+    farm.config.write_text(text)
+
+    answer = farm.tsk(*line.split())
+
+    assert answer.code == ExitCode.FINE, answer.err
+    warning = answer.err.splitlines()[0]
+    assert warning.startswith("warning: ")
+    assert "scheduler_config.json:1" in warning
+    assert "tsk check" in warning
+
+
+def test_a_broken_config_still_says_where_its_ledger_is(farm: MadeLedger) -> None:
+    (farm.folder / ".scheduler").rename(farm.folder / "kept")
+    (farm.folder / "kept" / "scheduler.db").rename(farm.folder / "kept" / "here.db")
+    farm.config.write_text(BROKEN)
+
+    answer = farm.tsk("status")
+
+    assert answer.code == ExitCode.UNREACHABLE
+    assert str(farm.folder / "kept" / "here.db") in answer.out
+    assert "not used" in answer.out
+
+
+@pytest.mark.parametrize("line", ["up", "check", "simulate"])
+def test_what_needs_the_declared_tasks_refuses_a_broken_config(farm: MadeLedger, line: str) -> None:
+    farm.config.write_text('{"scheduler": {"max_workers": "many"}}')
+
+    answer = farm.tsk(line)
+
+    assert answer.code == ExitCode.INVALID
+    assert "warning" not in answer.err
+
+
+def test_a_broken_config_without_a_ledger_hides_nothing(farm: MadeLedger) -> None:
+    farm.config.write_text(BROKEN)
+
+    assert farm.tsk("ls").code == ExitCode.INVALID
+    assert not (farm.folder / "kept").exists()
