@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from task_scheduler.core.delay_occurrences import is_fixed_delay
 from task_scheduler.core.entries import EntryShelf, plan_moment
 from task_scheduler.core.events import ClockFollowed
 from task_scheduler.core.flights import Flights, Known, Work
@@ -40,8 +41,10 @@ _ANCHORED = frozenset(
 def anchoring_of(rules: Sequence[Mapping[str, Any]]) -> int:
     """Return 1 where an entry's instants count from its own anchor, 2 with bounds that do not.
 
-    0: some rule reads the clock. `rules` are plain forms.
+    0: some rule reads the clock; 3: they count from the end of the last run. `rules` are plain.
     """
+    if is_fixed_delay(rules):
+        return 3
     if len(rules) != 1 or rules[0].get("start_at") is not None:
         return 0
     rule = rules[0]

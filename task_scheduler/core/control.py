@@ -18,6 +18,7 @@ from task_scheduler.core import planner
 from task_scheduler.core.backfill import Backfill
 from task_scheduler.core.chains import Chains
 from task_scheduler.core.clock_steps import anchoring_of
+from task_scheduler.core.delay_occurrences import is_fixed_delay
 from task_scheduler.core.entries import EntryShelf, StoredEntry, plan_moment
 from task_scheduler.core.events import (
     EntryAdded,
@@ -184,6 +185,10 @@ class Control:
             return [entry.task_id, revision, anchor, cursor, due_at, self._later(now)]
         # As it will be read from the ledger: should the tick fail, all that is known is forgotten.
         self._flights.learn(Known(entry, revision, anchor, occurrences))
+        if not is_same and cursor is not None and is_fixed_delay(entry.rules):
+            # It is set when the task has come to rest, which may be now.
+            work.vacated.add(entry.task_id)
+            return [entry.task_id, revision, anchor, cursor, None, None]
         try:
             if not is_same and cursor is None:
                 due_at = occurrences.first(anchor)
@@ -286,6 +291,7 @@ class Control:
             plan_at=plan_at,
         )
         self._store.execute("free_runs", ids=[task_id], waiting_for=WaitingFor.PAUSE)
+        work.vacated.add(task_id)
         work.events.append(EntryResumed(task_id, old.entry.name))
 
     def _skip_pending(

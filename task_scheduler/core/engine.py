@@ -17,6 +17,7 @@ from typing import Any
 from task_scheduler.core.claims import Start, claim_of
 from task_scheduler.core.clock_steps import ClockSteps
 from task_scheduler.core.control import Control
+from task_scheduler.core.delays import Delays
 from task_scheduler.core.entries import EntryShelf, plan_moment
 from task_scheduler.core.flights import Flight, Flights, Known, Work
 from task_scheduler.core.inbox import Command, Fact, Inbox, Returned
@@ -81,12 +82,14 @@ class Engine:
         self._pools = Pools(store, self.flights, limits)
         self._rates = RateDesk(store)
         self._steps = ClockSteps(store, self._shelf, self.flights, hands, limits)
+        self._delays = Delays(store, self._shelf, self.flights, limits)
 
     def open(
         self, *, epoch: int, last_run_id: int, boot_id: str = "", marks: Marks | None = None
     ) -> None:
         """Begin an epoch: tokens and run ids go on above everything the ledger has seen."""
         self._steps.open(boot_id)
+        self._delays.doubt()
         self._marks = self._marks if marks is None else marks
         self._token = epoch << 32
         self._run_id = last_run_id
@@ -145,6 +148,7 @@ class Engine:
                     self._resume(work)
                     self._plan(work)
                     self._claim(work)
+                    self._delays.arm(work)
                 wake = self._store.fetch("wake_at")
         except BaseException as error:
             # Callers are told at once instead of waiting for the store to come back.
@@ -159,6 +163,7 @@ class Engine:
             self._stuck_until = 0
             self._has_doubts = True
             self._steps.doubt()
+            self._delays.doubt()
             self._doubtful_slots += work.taken_slots
             self.flights.unlearn_all()
             self._pools.has_parked = True

@@ -7,16 +7,18 @@ at which an entry is to be looked at.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from task_scheduler.core import planner
+from task_scheduler.core.delay_occurrences import DelayOccurrences, is_fixed_delay
 from task_scheduler.core.events import EntryFailed
 from task_scheduler.core.flights import Flights, Known, Work
 from task_scheduler.core.model import Entry, Microseconds
 from task_scheduler.core.planner import Plan, Seats
 from task_scheduler.core.policies import from_plain
 from task_scheduler.core.ports import Catalog, Store
-from task_scheduler.schedules.occurrences import Occurrences
+from task_scheduler.schedules.occurrences import Occurrences, OnceOccurrences
 
 __all__ = ["EntryShelf", "StoredEntry", "plan_moment"]
 
@@ -68,6 +70,8 @@ class EntryShelf:
         self._catalog = catalog
         self._flights = flights
         self._errors: dict[str, str] = {}
+        self.delayed: set[str] = set()
+        """Entries that count from the end of their runs, as far as they were met."""
 
     def load(self, task_ids: Sequence[str]) -> dict[str, StoredEntry]:
         """Read entries as stored; an id that is not there is not in the answer."""
@@ -96,7 +100,15 @@ class EntryShelf:
     def occurrences_of(self, entry: Entry) -> Occurrences | None:
         """Return the occurrences of an entry; None, with the error kept, if they raise."""
         try:
-            return self._catalog.occurrences_of(entry)
+            found = self._catalog.occurrences_of(entry)
+            if not is_fixed_delay(entry.rules):
+                return found
+            self.delayed.add(entry.task_id)
+            free = {name: value for name, value in entry.rules[0].items() if name != "start_at"}
+            if len(free) == len(entry.rules[0]):
+                return DelayOccurrences(found)
+            after = self._catalog.occurrences_of(replace(entry, rules=(free,)))
+            return DelayOccurrences(found, after)
         except Exception as error:  # fence: rule
             self._errors[entry.task_id] = self._text_of(error)
             return None
@@ -135,14 +147,18 @@ class EntryShelf:
                     if cursor is not None:
                         return Plan(known.occurrences.next_after(cursor, known.anchor))
                     return Plan(known.occurrences.first(known.anchor))
-                return planner.plan(
-                    known.occurrences,
+                is_delay = is_fixed_delay(entry.rules)
+                plan = planner.plan(
+                    OnceOccurrences(due_at) if is_delay else known.occurrences,
                     entry.policies,
                     seats,
                     due_at=due_at,
                     anchor=known.anchor,
                     now=work.now,
                 )
+                if is_delay:
+                    work.rested.add(entry.task_id)
+                return plan
             except Exception as error:  # fence: rule
                 self._errors[entry.task_id] = self._text_of(error)
         else:

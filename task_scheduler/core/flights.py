@@ -178,6 +178,8 @@ class Work:
     """Claims taken back at the gate."""
     vacated: set[str] = field(default_factory=set)
     """Tasks of which a run or a thread came to its end: one that waits for its seat may come."""
+    rested: set[str] = field(default_factory=set)
+    """Tasks that were in `vacated`, or planned: what counts from an end may be set now."""
     taken_slots: list[int] = field(default_factory=list)
     has_unclaimed: bool = False
     """Whether runs may wait in the ledger that the last tick did not know of."""

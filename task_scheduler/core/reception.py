@@ -68,6 +68,7 @@ class Reception:
     def release(self, work: Work) -> None:
         """Let the next run of a queue come where the last living one is gone."""
         tasks = [[task_id, self._flights.seats_kept(task_id)] for task_id in sorted(work.vacated)]
+        work.rested |= work.vacated
         work.vacated.clear()
         if tasks and self._store.execute("release_queued", tasks=tasks):
             work.has_unclaimed = True

@@ -41,6 +41,8 @@ ON_THE_TICK = [
     "free_runs",
     "forget_runs",
     "clock_seen",
+    "unarmed_delays",
+    "arm_delays",
     "shift_returned",
     "forget_returned",
     "put_pools",

@@ -60,6 +60,7 @@ def _plain_rules() -> list[list[dict[str, Any]]]:
     ]
     others: list[list[dict[str, Any]]] = [
         [{"type": "cron", "cron": "@every 6s"}],
+        [{"type": "interval", "seconds": 8, "kind": "fixed_delay"}],
         [{"type": "interval", "seconds": 6, "anchor": "epoch"}],
         [{"type": "interval", "seconds": 9, "start_at": "2026-01-01T00:00:00+00:00"}],
         [{"type": "interval", "seconds": 6, "end_at": "2199-06-01T00:00:00+00:00"}],

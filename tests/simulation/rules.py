@@ -69,20 +69,32 @@ class Rule:
     """(anchor, low, high) -> the instants in ``(low, high]``."""
     user_rule: ScheduleRule | None = None
     once_at: int | None = None
+    is_delay: bool = False
+    """Whether its instants follow from how long the runs take."""
 
     @property
     def is_anchored(self) -> bool:
         """Whether its instants are no readings of the clock, but follow real time."""
-        return len(self.plains) == 1 and self.plains[0].keys() <= {
-            "type",
-            "seconds",
-            "jitter_seconds",
-        }
+        return (
+            len(self.plains) == 1
+            and not self.is_delay
+            and self.plains[0].keys()
+            <= {
+                "type",
+                "seconds",
+                "jitter_seconds",
+            }
+        )
 
 
 def draw_rule(draw: random.Random, now: int) -> Rule:
     """Return a rule of any kind."""
-    kind = draw.choice(["interval", "interval", "anchored", "once", "cron", "cron", "user", "both"])
+    kind = draw.choice(
+        ["interval", "interval", "anchored", "once", "cron", "cron", "user", "both", "delay"]
+    )
+    if kind == "delay":
+        plain = {"type": "interval", "seconds": draw.choice([5, 60]), "kind": "fixed_delay"}
+        return Rule((plain,), lambda *_: set(), is_delay=True)
     if kind == "both":
         one, other = _interval(draw, now, is_anchored=True), _cron(draw)
         return Rule(

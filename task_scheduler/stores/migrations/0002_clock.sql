@@ -1,7 +1,7 @@
 -- What follows the clock when it is set back.
 
 -- 0: the rules read the clock; 1: they count from the entry's anchor; 2: they count from it, within
--- bounds that read the clock.
+-- bounds that read the clock; 3: from the end of the last run.
 ALTER TABLE entries ADD COLUMN anchoring INTEGER NOT NULL DEFAULT 0;
 
 -- Rules were only of these forms so far, their JSON without spaces. (No functions: a schema is not trusted.)

@@ -55,7 +55,7 @@ SELECT json_group_array(json_array(p.task_id, p.revision, p.anchor, p.cursor))
 FROM progress AS p JOIN entries AS e ON e.task_id = p.task_id
 WHERE (p.next_due_at IS NULL OR p.next_due_at > :now) AND CASE e.anchoring
     WHEN 0 THEN p.cursor > :limit OR p.anchor > :limit OR e.updated_at > :limit
-    ELSE p.cursor IS NOT NULL AND (e.anchoring = 2 OR p.next_due_at IS NULL) END;
+    ELSE p.cursor IS NOT NULL AND (e.anchoring = 2 OR e.anchoring = 1 AND p.next_due_at IS NULL) END;
 
 -- name: rewind_cursors
 -- Their next moment counts from the present clock; an instant that had its run has no second one.

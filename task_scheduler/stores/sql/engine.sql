@@ -97,6 +97,27 @@ SELECT json_group_array(json_array(task_id, revision, next_due_at, anchor, taken
             AS blocker
     FROM progress AS p WHERE p.plan_at IS NOT NULL AND p.plan_at <= :now ORDER BY p.plan_at LIMIT :limit);
 
+-- name: delayed_tasks
+-- The entries that count from the end of their last run.
+SELECT json_group_array(task_id) FROM entries WHERE anchoring = 3;
+
+-- name: unarmed_delays
+-- Of these entries, those that have run, have no next moment, and of which no run is unfinished; with the moment
+-- from which they count: the end of the newest run, or now where a moment after it was skipped.
+SELECT json_group_array(json_array(p.task_id, p.revision, CASE WHEN r.ended_at >= p.cursor
+    THEN min(r.ended_at, :now) ELSE :now END))
+FROM json_each(:ids) AS t JOIN progress AS p ON p.task_id = t.value JOIN entries AS e ON e.task_id = t.value
+LEFT JOIN runs AS r ON r.run_id = (SELECT run_id FROM runs WHERE task_id = t.value AND ended_at IS NOT NULL
+    ORDER BY run_id DESC LIMIT 1)
+WHERE e.anchoring = 3 AND p.next_due_at IS NULL AND p.cursor IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM runs AS u WHERE u.task_id = t.value AND u.state IN ('waiting', 'running'));
+
+-- name: arm_delays
+-- The next moment counts from the end of the last run.
+UPDATE progress SET anchor = j.value ->> 1, next_due_at = j.value ->> 2,
+    plan_at = CASE WHEN paused_at IS NULL AND is_resolved THEN j.value ->> 3 END
+FROM json_each(:rows) AS j WHERE progress.task_id = j.value ->> 0;
+
 -- name: insert_runs
 -- The identity (task_id, key) is unique: what is planned already is left alone.
 INSERT OR IGNORE INTO runs (run_id, task_id, key, origin, state, scheduled_at, due_at, waiting_for, priority,

@@ -50,7 +50,7 @@ def followed(bench: Bench) -> list[ClockFollowed]:
     [
         ([{"type": "interval", "seconds": 5}], 1),
         ([{"type": "interval", "seconds": 5, "jitter_seconds": 2, "max_runs": 9}], 1),
-        ([{"type": "interval", "seconds": 5, "anchor": "start", "kind": "fixed_delay"}], 1),
+        ([{"type": "interval", "seconds": 5, "anchor": "start", "kind": "fixed_delay"}], 3),
         ([{"type": "cron", "cron": "@every 5m"}], 1),
         ([{"type": "interval", "seconds": 5, "end_at": "2030-01-01T00:00:00+00:00"}], 2),
         ([{"type": "interval", "seconds": 5, "exclude": ["japan"]}], 2),

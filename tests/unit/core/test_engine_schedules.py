@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from task_scheduler.core.claims import jitter_seconds_of
-from task_scheduler.core.inbox import PauseEntry, ResumeEntry
-from task_scheduler.core.model import SECOND, OverlapPolicy
+from task_scheduler.core.inbox import CancelRun, PauseEntry, ResumeEntry
+from task_scheduler.core.model import SECOND, MisfirePolicy, Outcome, OverlapPolicy
 from task_scheduler.schedules.jitter import jitter_of
 from tests.unit.core.engine_bench import T0, Bench, entry
 
@@ -147,3 +147,132 @@ def test_a_run_of_the_boot_survives_a_clock_that_is_set_back(bench: Bench) -> No
     (claim,) = bench.hands.gate.values()
     assert claim.key == "boot:one"
     assert claim.due_at <= T0 - 3600 * SECOND + SECOND
+
+
+# -- fixed delay ----------------------------------------------------------------------------------
+
+
+def delay(seconds: float = 10, **more: Any) -> dict[str, Any]:
+    return {"type": "interval", "seconds": seconds, "kind": "fixed_delay", **more}
+
+
+def due_of(bench: Bench) -> int | None:
+    ((due_at,),) = bench.rows("SELECT next_due_at FROM progress")
+    return None if due_at is None else int(due_at)
+
+
+def test_a_delay_counts_from_the_end_of_the_last_run(bench: Bench) -> None:
+    bench.add(entry(rules=[delay()]))
+    claim = bench.start()
+    bench.tick(after=35)
+    assert due_of(bench) is None
+    assert bench.skips() == []
+
+    bench.end(claim)
+    bench.tick()
+    assert due_of(bench) == T0 + 45 * SECOND
+
+    bench.tick(after=10)
+    assert bench.start().scheduled_at == T0 + 45 * SECOND
+
+
+def test_a_delay_counts_from_the_last_of_several_attempts(bench: Bench) -> None:
+    bench.add(entry(rules=[delay()], max_retries=1, retry_delay_seconds=5))
+    bench.end(bench.start(), Outcome.FAILED)
+    bench.tick()
+    assert due_of(bench) is None
+
+    bench.tick(after=5)
+    bench.end(bench.start(), Outcome.FAILED)
+    bench.tick()
+    assert due_of(bench) == T0 + 15 * SECOND
+
+
+@pytest.mark.parametrize("policy", list(MisfirePolicy))
+def test_after_a_long_absence_a_delay_is_due_once(bench: Bench, policy: MisfirePolicy) -> None:
+    bench.add(entry(rules=[delay()], misfire=policy))
+    bench.end(bench.start())
+    bench.tick()
+
+    bench.tick(after=100_000)
+
+    if policy is MisfirePolicy.SKIP:
+        assert bench.skips() == [("misfire", 1)]
+        assert due_of(bench) == bench.clock.wall + 10 * SECOND
+    else:
+        assert bench.skips() == []
+        assert bench.start().scheduled_at == T0 + 10 * SECOND
+
+
+def test_a_delay_goes_on_after_a_cancel_a_pause_and_a_restart(bench: Bench) -> None:
+    bench.add(entry(rules=[delay()]))
+    claim = bench.start()
+    bench.end(claim)
+    bench.tick(after=9.95)
+    bench.tick()
+    (run_id,) = bench.hands.gate
+    bench.command(CancelRun(run_id=run_id))
+    assert due_of(bench) == bench.clock.wall + 10 * SECOND
+
+    bench.command(PauseEntry(task_id="pump"))
+    bench.tick(after=100)
+    bench.command(ResumeEntry(task_id="pump"))
+    assert bench.skips() == [("paused", 1)]
+    assert due_of(bench) == bench.clock.wall + 10 * SECOND
+
+    bench.ledger._connection.execute("UPDATE progress SET next_due_at = NULL, plan_at = NULL")
+    boot(bench, "two")
+    assert due_of(bench) is not None
+
+
+def test_a_delay_that_is_added_again_while_it_runs_waits_for_the_end(bench: Bench) -> None:
+    bench.add(entry(rules=[delay()]))
+    claim = bench.start()
+    bench.tick(after=5)
+    bench.add(entry(rules=[delay()]))
+    bench.add(entry(rules=[delay(20)]))
+    assert due_of(bench) is None
+
+    bench.tick(after=30)
+    bench.end(claim)
+    bench.tick()
+    assert due_of(bench) == bench.clock.wall + 20 * SECOND
+
+
+def test_a_delay_ends_where_its_rule_ends(bench: Bench) -> None:
+    bench.add(entry(rules=[delay(end_at="2027-01-15T08:00:15+00:00")]))
+    for _ in range(4):
+        if bench.hands.gate:
+            bench.end(bench.start())
+        bench.tick()
+        bench.tick(after=10)
+
+    assert bench.runs() == ["succeeded"] * 2
+    assert due_of(bench) is None
+
+
+def test_a_delay_with_a_start_begins_there_and_counts_from_its_ends(bench: Bench) -> None:
+    start = T0 + 7 * SECOND
+    bench.add(entry(rules=[delay(start_at="2027-01-15T08:00:07+00:00")]))
+    assert due_of(bench) == start
+    bench.tick(after=7)
+    claim = bench.start()
+    bench.tick(after=4)
+    bench.end(claim)
+    bench.tick()
+
+    assert due_of(bench) == start + 14 * SECOND
+
+
+def test_a_delay_follows_a_clock_that_is_set_back(bench: Bench) -> None:
+    bench.add(entry(rules=[delay()]))
+    claim = bench.start()
+    bench.tick()
+    bench.set_clock(-3600)
+    assert due_of(bench) is None
+    bench.end(claim)
+    bench.tick()
+    assert due_of(bench) == T0 - 3590 * SECOND
+
+    bench.set_clock(-3600)
+    assert due_of(bench) == T0 - 7190 * SECOND
