@@ -136,7 +136,7 @@ def test_every_event_has_a_sentence_in_every_language(
                 "Task succeeded: 数据上传任务 (1 min 5 s)",
                 "Task failed: 数据上传任务 (run 7, attempt 2, 1 min 5 s): no route",
                 "Task failed, trying again in 5 s: 数据上传任务 (run 7, attempt 2): no route",
-                f"Skipped task: 数据上传任务, due {Moment(0)}: the previous run was not over",
+                f"Skipped task: 数据上传任务, due {Moment(0)}: the previous run was still running",
             ],
         ),
         (
@@ -156,7 +156,7 @@ def test_every_event_has_a_sentence_in_every_language(
                 "タスクが成功: 数据上传任务（1 分 5 秒）",
                 "タスクが失敗: 数据上传任务（実行 7、2 回目の試行、1 分 5 秒）: no route",
                 "タスクが失敗、5 秒後に再試行: 数据上传任务（実行 7、2 回目の試行）: no route",
-                f"タスクをスキップ: 数据上传任务、予定 {Moment(0)}: 前回の実行が終わっていません",
+                f"タスクをスキップ: 数据上传任务、予定 {Moment(0)}: 前の実行がまだ終わっていなかった",
             ],
         ),
     ],
