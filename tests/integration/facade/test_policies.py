@@ -180,7 +180,7 @@ def test_overlap_skip_leaves_rows_that_name_the_run_in_the_way(bench: Bench) -> 
     skips = scheduler.view.skips("t")
     assert {skip["reason"] for skip in skips} == {"overlap"}
     assert all(skip["blocker_run_id"] for skip in skips)
-    assert "the previous run was not over" in bench.log()
+    assert "the previous run was still running" in bench.log()
 
 
 def test_overlap_queue_starts_the_next_when_the_last_has_ended(bench: Bench) -> None:
