@@ -6,7 +6,9 @@ Responsible for: their numbers, and which of them an error is. Their sentences a
 
 from __future__ import annotations
 
+import os
 from enum import IntEnum
+from pathlib import Path
 
 from task_scheduler.errors import (
     ConfigError,
@@ -23,7 +25,7 @@ from task_scheduler.errors import (
     TaskNotFoundError,
 )
 
-__all__ = ["ExitCode", "code_of"]
+__all__ = ["ExitCode", "code_of", "is_denied"]
 
 
 class ExitCode(IntEnum):
@@ -62,11 +64,20 @@ _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
 """The first that fits decides."""
 
 
+def is_denied(error: BaseException) -> bool:
+    """Whether a ledger could not be used because this user may not; SQLite does not tell."""
+    if not isinstance(error, StoreError):
+        return False
+    path = Path(str(error.values.get("path", "")))
+    is_shut = os.access(path, os.F_OK) and not os.access(path, os.R_OK)
+    return isinstance(error.__cause__, PermissionError) or is_shut
+
+
 def code_of(error: BaseException) -> ExitCode:
     """Return the exit code of an error; what has none of its own is a problem found."""
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
-    if isinstance(error, StoreError) and isinstance(error.__cause__, PermissionError):
+    if is_denied(error):
         return ExitCode.NOT_ALLOWED
     if isinstance(error, StoreError) and error.key == "errors.state_folder_foreign":
         return ExitCode.NOT_ALLOWED

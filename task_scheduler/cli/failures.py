@@ -6,13 +6,15 @@ for, and the traceback of those who asked for it.
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import traceback
 
 import click
 
 from task_scheduler.cli.display_width import showable
-from task_scheduler.cli.exit_codes import ExitCode, code_of
+from task_scheduler.cli.exit_codes import ExitCode, code_of, is_denied
 from task_scheduler.cli.parameters import did_you_mean
 from task_scheduler.cli.session import Session
 from task_scheduler.errors import TaskSchedulerError
@@ -69,11 +71,20 @@ def report_usage(error: click.UsageError) -> ExitCode:
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, TaskSchedulerError):
-        return str(error)
+        reason = _reason_of_system(error)
+        return translate(error.key, **{**error.values, "reason": reason}) if reason else str(error)
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror or error}"
     return translate("cli.unexpected", error=f"{type(error).__name__}: {error}")
+
+
+def _reason_of_system(error: TaskSchedulerError) -> str:
+    """Return why the system refused a ledger, without its number and the path once more."""
+    cause = error.__cause__
+    if isinstance(cause, OSError) and cause.strerror and "reason" in error.values:
+        return cause.strerror
+    return os.strerror(errno.EACCES) if is_denied(error) else ""
 
 
 def _chain(error: BaseException) -> str:

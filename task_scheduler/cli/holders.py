@@ -5,8 +5,10 @@ Responsible for: telling a scheduler that runs from a process that merely holds 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from task_scheduler.cli.exit_codes import ExitCode
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from task_scheduler.cli.session import Session
 
 __all__ = [
+    "holder_of",
     "needs_scheduler",
     "running_holder",
     "say_if_nobody_runs",
@@ -28,9 +31,42 @@ __all__ = [
 _POLL_SECONDS = 0.1
 
 
-def running_holder(session: Session) -> dict[str, Any] | None:
-    """Return the process that runs the scheduler; None if none does."""
+def holder_of(session: Session) -> dict[str, Any] | None:
+    """Return the process that holds the ledger; None if none does.
+
+    Raises CliError where this user may not ask: that nobody answers says nothing then.
+    """
     holder = session.scheduler.holder()
+    if holder is None and _is_closed(session.scheduler.files.socket):
+        folder = session.scheduler.files.database.parent
+        raise CliError(
+            translate("cli.holder_foreign", path=folder, owner=_owner_of(folder)),
+            ExitCode.NOT_ALLOWED,
+        )
+    return holder
+
+
+def _is_closed(socket: Path) -> bool:
+    """Whether there is a socket, or may be one, that this user cannot connect to."""
+    try:
+        socket.stat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return not os.access(socket, os.W_OK)
+
+
+def _owner_of(path: Path) -> str:
+    try:
+        return path.owner()
+    except (OSError, KeyError):
+        return "?"
+
+
+def running_holder(session: Session) -> dict[str, Any] | None:
+    """Return the process that runs the scheduler; None if none does, CliError as `holder_of`."""
+    holder = holder_of(session)
     return holder if holder is not None and holder["state"] == "running" else None
 
 
@@ -49,7 +85,14 @@ def needs_scheduler(session: Session) -> dict[str, Any]:
 
 def say_if_nobody_runs(session: Session) -> None:
     """Tell below a list of what is planned that nothing of it will start."""
-    if not session.is_quiet and running_holder(session) is None:
+    if session.is_quiet:
+        return
+    try:
+        holder = running_holder(session)
+    except CliError as error:
+        session.say(translate("cli.warning", sentence=error))
+        return
+    if holder is None:
         session.say(translate("cli.nothing_starts"))
         session.hint(translate("cli.next_start"), "tsk up")
 

@@ -9,7 +9,7 @@ from typing import Any
 from task_scheduler.cli.command import command as cli_command
 from task_scheduler.cli.display_width import showable
 from task_scheduler.cli.exit_codes import ExitCode
-from task_scheduler.cli.holders import started_at
+from task_scheduler.cli.holders import holder_of, started_at
 from task_scheduler.cli.moments import NOTHING, Moments, duration_text
 from task_scheduler.cli.session import Session
 from task_scheduler.cli.standing import mark_of, problem_of
@@ -23,7 +23,7 @@ _SHOWN = 20
 def command(session: Session) -> ExitCode:
     """Print the verdict; the exit code is the verdict too."""
     moments = session.moments()
-    holder = session.scheduler.holder()
+    holder = holder_of(session)
     if holder is not None:
         holder = {**holder, "started_at": started_at(session, holder)}
     counts = session.view.counts(moments.now)

@@ -7,6 +7,8 @@ import json
 import pytest
 
 from task_scheduler.cli.exit_codes import ExitCode
+from task_scheduler.errors import StoreUnavailableError
+from task_scheduler.ledger_view import LedgerView
 from tests.unit.cli.made_ledger import NOW, MadeLedger, at
 
 
@@ -437,34 +439,6 @@ def test_an_unexpected_failure_is_told_in_one_line_and_with_vv_whole(
     assert "Traceback" in long.err
 
 
-def test_a_pause_has_an_end_where_one_is_given(farm: MadeLedger) -> None:
-    paused = farm.tsk("pause", "heartbeat", "--for", "2h", "--json")
-    assert paused.code == ExitCode.FINE, paused.err
-    until = paused.document["until"]
-    assert farm.tsk("show", "heartbeat", "--json").document["task"]["paused_until"] == until
-
-    sooner = farm.tsk("resume", "heartbeat", "--from", "2100-01-01T00:00:00+00:00")
-    assert sooner.code == ExitCode.FINE, sooner.err
-    assert farm.tsk("show", "heartbeat", "--json").document["task"]["paused_until"][:4] == "2100"
-
-    both = farm.tsk("pause", "heartbeat", "--for", "2h", "--until", "2100-01-01")
-    assert both.code == ExitCode.USAGE
-
-
-def test_a_backfill_counts_first_and_plans_then(farm: MadeLedger) -> None:
-    span = ("--from", "2026-11-24T00:00:00", "--to", "2026-11-24T06:00:00")
-
-    dry = farm.tsk("backfill", "data_upload", *span, "--dry-run", "--json")
-    assert dry.code == ExitCode.FINE, dry.err
-    assert (dry.document["planned"], dry.document["present"]) == (6, 0)
-    done = farm.tsk("backfill", "data_upload", *span)
-    assert done.out == "data_upload: 6 runs planned; 0 were there already\n"
-    assert "tsk runs data_upload" in done.err
-
-    assert farm.tsk("backfill", "data_upload", *span, "--limit", "2").code == ExitCode.INVALID
-    assert farm.tsk("backfill", "data_upload").code == ExitCode.USAGE
-
-
 BROKEN = '{"scheduler": {"max_workers": "many"}, "storage": {"path": "kept/here.db"}}'
 
 
@@ -509,3 +483,36 @@ def test_a_broken_config_without_a_ledger_hides_nothing(farm: MadeLedger) -> Non
 
     assert farm.tsk("ls").code == ExitCode.INVALID
     assert not (farm.folder / "kept").exists()
+
+
+def test_who_may_not_connect_is_not_told_that_nothing_runs(
+    farm: MadeLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may everything: what another user meets is set up where it is asked for."""
+    (farm.folder / ".scheduler" / "scheduler.sock").touch()
+    monkeypatch.setattr("os.access", lambda *_, **__: False)
+
+    for line in ("down", "status", "run heartbeat --wait"):
+        answer = farm.tsk(*line.split())
+        assert answer.code == ExitCode.NOT_ALLOWED, answer.err
+        assert "permission denied" in answer.err
+        assert "tsk up" not in answer.err
+    assert "permission denied" in farm.tsk("ls").err
+
+
+def test_the_system_is_quoted_without_its_number_and_without_the_path_again(
+    farm: MadeLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        cause = PermissionError(13, "Permission denied", str(farm.database))
+        raise StoreUnavailableError(
+            "errors.store_unavailable", path=str(farm.database), reason=str(cause)
+        ) from cause
+
+    monkeypatch.setattr(LedgerView, "tasks", refuse)
+
+    answer = farm.tsk("ls")
+
+    assert answer.code == ExitCode.NOT_ALLOWED
+    assert "Errno" not in answer.err
+    assert "cannot be used: Permission denied." in answer.err
