@@ -26,13 +26,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pymodbus.client import ModbusTcpClient
-from pymodbus.exceptions import ConnectionException, ModbusException
+try:
+    from pymodbus.client import ModbusTcpClient
+    from pymodbus.exceptions import ConnectionException, ModbusException
+except ModuleNotFoundError as error:
+    LACKING = error.name  # said by main, in the language of the machine
+else:
+    LACKING = None
 
 FOLDER = Path(os.environ.get("FARM_FOLDER") or Path(__file__).resolve().parent)
 DATA = Path(os.environ.get("FARM_DATA") or FOLDER / "data")
 
 SENTENCES = {
+    "no_package": {
+        "en": "the Python package {name} is missing: pip install 'task-scheduler[farm]'",
+        "zh": "缺少 Python 包 {name}：pip install 'task-scheduler[farm]'",
+        "ja": "Python パッケージ {name} がありません: pip install 'task-scheduler[farm]'",
+    },
     "bad_farm": {
         "en": "{path} cannot be used: {reason}",
         "zh": "无法使用 {path}：{reason}",
@@ -175,6 +185,9 @@ class Reading:
 
 def main() -> int:
     """Read all devices once; return the exit code."""
+    if LACKING is not None:
+        print(sentence("no_package", name=LACKING), file=sys.stderr)
+        return 1
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # the rows and our lines tell it
     path = FOLDER / "farm.toml"
     try:

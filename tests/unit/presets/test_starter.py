@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
 import tomllib
 
 import pytest
 
 from task_scheduler.config import Config
 from task_scheduler.presets.farm.pond import SENSORS
-from task_scheduler.presets.farm.starter import bundled_file, write_farm
+from task_scheduler.presets.farm.starter import SCRIPTS, bundled_file, write_farm
 from task_scheduler.schedules.rule import to_plain
 
 FILES = {
@@ -24,6 +26,14 @@ NAMES = {
     "zh": ["数据上传任务", "传感器数据采集", "心跳检测", "日志清理"],
     "ja": ["データアップロード", "センサーデータ収集", "ハートビート", "ログ清掃"],
 }
+
+
+class LackingFinder:
+    """Makes a machine without the packages of the farm."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name in ("httpx", "pymodbus"):
+            raise ModuleNotFoundError(name=name)
 
 
 @pytest.mark.parametrize("language", NAMES)
@@ -100,3 +110,29 @@ def test_the_scripts_need_nothing_of_the_scheduler(script) -> None:
 
     assert "import task_scheduler" not in text
     assert "from task_scheduler" not in text
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("en", "the Python package {} is missing: pip install 'task-scheduler[farm]'\n"),
+        ("zh", "缺少 Python 包 {}：pip install 'task-scheduler[farm]'\n"),
+        ("ja", "Python パッケージ {} がありません: pip install 'task-scheduler[farm]'\n"),
+    ],
+)
+@pytest.mark.parametrize("script", SCRIPTS.values())
+def test_a_script_without_its_packages_says_how_to_get_them(
+    script, language, sentence, monkeypatch, capsys
+) -> None:
+    package = "pymodbus" if "sensor" in script else "httpx"
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [LackingFinder(), *sys.meta_path])
+    monkeypatch.setenv("FARM_LANGUAGE", language)
+    monkeypatch.setattr(sys, "argv", [script])
+
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(bundled_file(script, language)), run_name="__main__")
+
+    assert end.value.code == 1
+    assert capsys.readouterr().err == sentence.format(package)

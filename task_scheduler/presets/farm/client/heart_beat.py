@@ -22,12 +22,22 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import httpx
+try:
+    import httpx
+except ModuleNotFoundError as error:
+    LACKING = error.name  # said by main, in the language of the machine
+else:
+    LACKING = None
 
 FOLDER = Path(os.environ.get("FARM_FOLDER") or Path(__file__).resolve().parent.parent)
 DATA = Path(os.environ.get("FARM_DATA") or FOLDER / "data")
 
 SENTENCES = {
+    "no_package": {
+        "en": "the Python package {name} is missing: pip install 'task-scheduler[farm]'",
+        "zh": "缺少 Python 包 {name}：pip install 'task-scheduler[farm]'",
+        "ja": "Python パッケージ {name} がありません: pip install 'task-scheduler[farm]'",
+    },
     "bad_farm": {
         "en": "{path} cannot be used: {reason}",
         "zh": "无法使用 {path}：{reason}",
@@ -58,6 +68,9 @@ SENTENCES = {
 
 def main() -> int:
     """Send one beat; return the exit code."""
+    if LACKING is not None:
+        print(sentence("no_package", name=LACKING), file=sys.stderr)
+        return 1
     path = FOLDER / "farm.toml"
     try:
         farm = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -28,12 +28,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import httpx
+try:
+    import httpx
+except ModuleNotFoundError as error:
+    LACKING = error.name  # said by main, in the language of the machine
+else:
+    LACKING = None
 
 FOLDER = Path(os.environ.get("FARM_FOLDER") or Path(__file__).resolve().parent.parent)
 DATA = Path(os.environ.get("FARM_DATA") or FOLDER / "data")
 
 SENTENCES = {
+    "no_package": {
+        "en": "the Python package {name} is missing: pip install 'task-scheduler[farm]'",
+        "zh": "缺少 Python 包 {name}：pip install 'task-scheduler[farm]'",
+        "ja": "Python パッケージ {name} がありません: pip install 'task-scheduler[farm]'",
+    },
     "bad_farm": {
         "en": "{path} cannot be used: {reason}",
         "zh": "无法使用 {path}：{reason}",
@@ -138,6 +148,9 @@ class RefusedError(Exception):
 def main(argv: Sequence[str] | None = None) -> int:
     """Upload what there is; return the exit code."""
     options = parser().parse_args(argv)
+    if LACKING is not None:
+        print(sentence("no_package", name=LACKING), file=sys.stderr)
+        return 1
     path = FOLDER / "farm.toml"
     try:
         settings = read_settings(path)
