@@ -131,13 +131,14 @@ class SqliteStore:
             raise StoreUnavailableError("errors.store_vanished", path=self.path)
 
     def _migrate(self) -> None:
-        """Bring the schema up to this release, each step in a transaction of its own."""
+        """Bring the schema up to this release at once: readers see the old one or the new one."""
         connection = self._connection
         (found,) = connection.execute("PRAGMA user_version").fetchone()
-        for number, text in migrations():
-            if number > found:
-                script = f"BEGIN IMMEDIATE;\n{text}\nPRAGMA user_version = {number};\nCOMMIT;"
-                connection.executescript(script)
+        steps = [(number, text) for number, text in migrations() if number > found]
+        if steps:
+            texts = "\n".join(text for _, text in steps)
+            version = f"PRAGMA user_version = {steps[-1][0]};"
+            connection.executescript(f"BEGIN IMMEDIATE;\n{texts}\n{version}\nCOMMIT;")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
