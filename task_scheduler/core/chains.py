@@ -10,6 +10,7 @@ Where all parents are awaited, the latest end of each since the child's last cha
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from task_scheduler.core.entries import EntryShelf
 from task_scheduler.core.flights import Flights, Work
@@ -18,7 +19,7 @@ from task_scheduler.core.ports import Store
 from task_scheduler.core.run_commands import RunCommands
 from task_scheduler.errors import DefinitionError
 
-__all__ = ["Chains", "circle_in"]
+__all__ = ["Chains", "circle_in", "link_rows"]
 
 _Graph = Mapping[str, Sequence[str]]
 
@@ -51,11 +52,7 @@ class Chains:
 
     def put(self, entries: Sequence[Entry]) -> None:
         """Store the links of new and changed entries; what was awaited is awaited on."""
-        rows = [
-            [entry.task_id, link.task_id, position, link.on]
-            for entry in entries
-            for position, link in enumerate(entry.policies.after)
-        ]
+        rows = link_rows(entries)
         ids = [entry.task_id for entry in entries]
         self._store.execute("drop_links", ids=ids, rows=rows)
         if rows:
@@ -113,6 +110,15 @@ class Chains:
         if requests:
             self._runs.request_all(requests, "chain", work)
             work.has_unclaimed = True
+
+
+def link_rows(entries: Iterable[Entry]) -> list[list[Any]]:
+    """Return the parameters of `put_links`."""
+    return [
+        [entry.task_id, link.task_id, position, link.on]
+        for entry in entries
+        for position, link in enumerate(entry.policies.after)
+    ]
 
 
 def circle_in(graph: _Graph, begin: Iterable[str]) -> list[str]:

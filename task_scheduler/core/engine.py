@@ -255,6 +255,7 @@ class Engine:
         if self._resume_at is not None and self._resume_at <= work.now:
             self._control.resume_due(work)
             work.has_unclaimed = True
+            self._reception.release(work)
 
     # -- plan -----------------------------------------------------------------------------------
 

@@ -84,6 +84,6 @@ class Pools:
         """Take the due runs of full pools out of the way; False: there are none."""
         if not places.refused:
             return False
-        self._store.execute("park_runs", pools=sorted(places.refused), horizon=horizon)
         self.has_parked = True
-        return True
+        pools = sorted(places.refused)
+        return self._store.execute("park_runs", pools=pools, horizon=horizon) > 0

@@ -97,9 +97,7 @@ class Rates:
             # Each waits for the moment at which one of the latest starts is a period old.
             moments = [at + rate.period for at in self._starts[task_id][-rate.count :]]
             rows.append([task_id, rate.period, moments])
-        if rows:
-            store.execute("delay_runs", rows=rows, horizon=horizon)
-        return bool(rows)
+        return bool(rows) and store.execute("delay_runs", rows=rows, horizon=horizon) > 0
 
 
 class RateDesk:

@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from task_scheduler.bindings import Bindings
+from task_scheduler.core.chains import link_rows
 from task_scheduler.core.entries import plan_moment
 from task_scheduler.core.events import Event, RunSkipped
 from task_scheduler.core.limits import EngineLimits
@@ -105,6 +107,8 @@ class _Observer:
             return
         wait = now - max(claim.due_at, self._begin)
         waits_for = "" if wait <= 0 else "overlap" if before > claim.due_at else "worker"
+        if waits_for == "worker" and attempt.entry.policies.pool is not None:
+            waits_for = "pool"
         if waits_for == "worker":
             self.count_late(wait)
         self.found.runs += 1
@@ -162,12 +166,13 @@ def forecast(
     durations: Mapping[str, Microseconds],
     keep: int | None = None,
     calendars: Calendars = BUILT_IN,
+    pools: Mapping[str, int] = MappingProxyType({}),
 ) -> Forecast:
     """Return what comes from `begin` to before `until` where every attempt succeeds.
 
     `durations` are by task id; `keep` is how many rows are kept; `calendars` are what the rules
-    name. Raises ScheduleError for rules
-    that cannot be read, and for a window with more than two million occurrences.
+    name, `pools` how many places each has. Raises ScheduleError for rules that cannot be read, and
+    for a window with more than two million occurrences.
     """
     observer = _Observer(begin, until, keep)
     clock = VirtualClock(begin)
@@ -177,10 +182,12 @@ def forecast(
             store=store,
             bindings=Bindings(lambda: calendars),
             workers=workers,
+            pools=pools,
             draw=_drawn_from({p.entry.task_id: durations[p.entry.task_id] for p in planned}),
             emit=observer.on_event,
             on_begin=observer.on_begin,
-            queueing={p.entry.task_id for p in planned if may_queue(p.entry.policies)},
+            queueing={p.entry.task_id for p in planned if may_queue(p.entry.policies)}
+            | {link.task_id for p in planned for link in p.entry.policies.after},
         )
         _put(around, planned, begin, until)
         life = Life(around)
@@ -249,6 +256,10 @@ def _put(
     with around.store.transaction():
         around.store.execute("put_entries", rows=definitions)
         around.store.execute("put_progress", rows=progress)
+        around.store.execute("put_pools", ids=[row[0] for row in definitions])
+        links = link_rows(given for given, _ in planned)
+        if links:
+            around.store.execute("put_links", rows=links)
 
 
 def _count_waiting(store: SqliteStore, observer: _Observer, until: Microseconds) -> None:
@@ -261,7 +272,8 @@ def _count_waiting(store: SqliteStore, observer: _Observer, until: Microseconds)
         for row in rows:
             if row["attempt"] or row["scheduled_at"] >= until:
                 continue
-            waits_for = "overlap" if row["waiting_for"] == "overlap" else "worker"
+            waiting_for = row["waiting_for"]
+            waits_for = waiting_for if waiting_for in ("overlap", "pool", "rate") else "worker"
             if waits_for == "worker":
                 observer.count_late(until - row["due_at"])
             observer.found.runs += 1

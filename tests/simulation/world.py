@@ -415,7 +415,9 @@ class World:
 
     def _pause(self) -> None:
         if self.entries:
-            self._command(PauseEntry, task_id=self._some_task())
+            # Every other one ends by itself.
+            until = self.clock.now() + 10 * MINUTE if self.ticks % 2 else None
+            self._command(PauseEntry, task_id=self._some_task(), until=until)
 
     def _resume(self) -> None:
         if self.entries:

@@ -177,6 +177,7 @@ def _forecast(session: Session, plan: _Plan, keep: int | None) -> Forecast:
             durations=plan.durations,
             keep=keep,
             calendars=session.scheduler.config.calendars,
+            pools=session.scheduler.config.settings.pools,
         )
     except ScheduleError as error:
         # Every rule was read before: what is refused here is the window.

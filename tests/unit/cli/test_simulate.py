@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from task_scheduler.cli.display_width import width_of
+from task_scheduler.cli.exit_codes import ExitCode
 from task_scheduler.cli.icalendar import CalendarEvent, calendar_bytes
 from task_scheduler.i18n import LANGUAGES
 from tests.unit.cli.made_ledger import NOW, MadeLedger, at
@@ -189,3 +190,16 @@ def test_an_event_of_no_length_has_no_end() -> None:
     assert not [line for line in lines if line.startswith("DTEND")]
     start = datetime(1970, 1, 1) + timedelta(microseconds=NOW)
     assert f"DTSTART:{start:%Y%m%dT%H%M%SZ}" in lines
+
+
+def test_a_pool_is_simulated_as_the_configuration_has_it(empty: MadeLedger) -> None:
+    task = {"type": "command", "command": ["true"], "every": "10m", "pool": "serial"}
+    content = {"pools": {"serial": 1}, "entries": {"a": task, "b": task}}
+    path = empty.folder / "pooled.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+    lines = ("--for", "20m", "--duration", "a=60", "--duration", "b=60")
+    answer = empty.tsk("simulate", str(path), *lines)
+
+    assert answer.code == ExitCode.FINE, answer.err
+    assert "waits 1m for a place in its pool" in answer.out

@@ -98,3 +98,17 @@ def test_an_edit_leaves_the_end_of_a_pause(bench: Bench) -> None:
     bench.tick(after=29)
 
     assert bench.rows("SELECT paused_at FROM progress") == [(None,)]
+
+
+def test_a_fixed_delay_goes_on_after_a_pause_that_ends_by_itself() -> None:
+    bench = Bench()
+    delay = {"type": "interval", "seconds": 10, "kind": "fixed_delay"}
+    bench.add(entry(rules=[delay]))
+    bench.end(bench.start())
+    bench.tick()
+    bench.command(PauseEntry(task_id="pump", until=at(35)))
+
+    bench.tick(after=35)
+
+    assert bench.skips("reason, count") == [("paused", 1)]
+    assert bench.rows("SELECT next_due_at FROM progress") == [(at(45),)]

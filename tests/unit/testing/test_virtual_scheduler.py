@@ -420,3 +420,24 @@ def test_a_world_that_is_let_go_closes_its_ledger() -> None:
 
     with pytest.raises(StoreError):
         store.fetch("count_entries")
+
+
+def test_pools_rates_chains_pauses_and_backfills_are_those_of_the_facade() -> None:
+    world = VirtualScheduler({}, start="2026-01-05T00:00:00+00:00", pools={"serial": 1})
+    world.script("*", duration=10)
+    for task_id in ("a", "b"):
+        world.add_task(CommandTask(task_id, command=["true"], pool="serial"), every=3600)
+    world.add_task(CommandTask("c", command=["true"], after=["a", "b"]))
+    world.add_task(CommandTask("d", command=["true"], rate_limit="1/1h"), every=60)
+
+    world.run_for("5m")
+
+    starts = {run["task_id"]: run["started_at"] for run in world.runs(state="succeeded")}
+    assert [starts[task_id][-11:-6] for task_id in "abc"] != ["00:00"] * 3
+    assert starts["a"] < starts["b"] < starts["c"]
+    assert [run["task_id"] for run in world.runs(state="succeeded")].count("d") == 1
+    world.pause_task("a", until="2026-01-05T02:00:00+00:00")
+    world.run_until("2026-01-05T02:30:00+00:00")
+    assert [skip["reason"] for skip in world.skips("a")] == ["paused"]
+    counts = world.backfill("a", "2026-01-05T00:00:00+00:00", "2026-01-05T02:00:00+00:00")
+    assert counts == {"planned": 1, "present": 1}
