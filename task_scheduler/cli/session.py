@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -149,8 +150,9 @@ class Session:
         if not self.is_quiet:
             print(text, file=sys.stderr, flush=True)
 
-    def hint(self, text: str, command: str) -> None:
-        """Tell a person what to type next."""
+    def hint(self, text: str, command: str, *words: str) -> None:
+        """Tell a person what to type next; `words` are quoted as the shell needs it."""
+        command = " ".join([command, *map(shlex.quote, words)])
         self.say(translate("cli.hint", text=text, command=command))
 
     def can_ask(self) -> bool:

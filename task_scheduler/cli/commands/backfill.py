@@ -34,4 +34,4 @@ def command(
     session.put(translate(sentence, task_id=task, **counts))
     if counts["planned"] and not is_dry_run:
         say_if_nobody_runs(session)
-        session.hint(translate("cli.next_runs"), f"tsk runs {task}")
+        session.hint(translate("cli.next_runs"), "tsk runs", task)

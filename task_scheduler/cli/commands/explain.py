@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -377,7 +378,7 @@ def _refuse(session: Session, expression: str, error: ScheduleError) -> ExitCode
             "\n".join(lines),
             ExitCode.INVALID,
             hint=translate("explain.needs_task"),
-            command=f"tsk explain '{expression}' --task TASK",
+            command=f"tsk explain {shlex.quote(expression)} --task TASK",
         )
     raise CliError("\n".join(lines), ExitCode.INVALID)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -33,7 +34,7 @@ def command(session: Session, folder: str, preset: str) -> None:
         return
     for path, is_written in files:
         session.put(translate("cli.wrote" if is_written else "cli.kept", path=path))
-    place = "" if target.resolve() == Path.cwd() else f"cd {folder} && "
+    place = "" if target.resolve() == Path.cwd() else f"cd {shlex.quote(folder)} && "
     session.hint(translate("cli.next_start"), f"{place}tsk up")
 
 

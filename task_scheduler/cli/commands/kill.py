@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from task_scheduler.cli.command import command as cli_command
@@ -28,7 +30,7 @@ def command(session: Session, run_id: int, reason: str | None, is_waiting: bool)
             translate("cli.kill_over", run_id=run_id, state=state),
             ExitCode.CONFLICT,
             hint=translate("cli.next_runs"),
-            command=f"tsk runs {run['task_id']}",
+            command=f"tsk runs {shlex.quote(run['task_id'])}",
         )
     if is_waiting and wait_for_end(session, run_id, timeout_seconds=_BEYOND_SECONDS) is None:
         raise CliError(

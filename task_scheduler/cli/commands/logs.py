@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -78,7 +79,7 @@ def _run_meant(session: Session, which: str) -> dict[str, Any]:
             translate("cli.never_ran_yet", task_id=which),
             ExitCode.NOT_FOUND,
             hint=translate("cli.next_run_it"),
-            command=f"tsk run {which} --watch",
+            command=f"tsk run {shlex.quote(which)} --watch",
         )
     begun = next((run for run in runs if run["attempt"] or run["started_at"]), runs[0])
     return view.run(begun["run_id"])

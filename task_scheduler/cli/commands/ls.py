@@ -135,5 +135,5 @@ def _summary(
     if hidden:
         session.say(translate("cli.hidden_tasks", count=hidden))
     if failing:
-        session.hint(translate("cli.next_show"), f"tsk show {failing[0]}")
+        session.hint(translate("cli.next_show"), "tsk show", failing[0])
     say_if_nobody_runs(session)

@@ -48,4 +48,4 @@ def command(
     if session.is_json:
         session.document("pause", {"task_ids": ids, "reason": reason, "until": end})
     else:
-        session.hint(translate("cli.next_resume"), f"tsk resume {ids[0]}")
+        session.hint(translate("cli.next_resume"), "tsk resume", ids[0])

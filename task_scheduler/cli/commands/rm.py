@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from task_scheduler.cli.command import command as cli_command
@@ -25,7 +27,7 @@ def command(session: Session, tasks: tuple[str, ...], is_sure: bool) -> ExitCode
                 translate("cli.rm_unsure", count=len(ids)),
                 ExitCode.USAGE,
                 hint=translate("cli.next_yes"),
-                command=f"tsk rm {' '.join(tasks)} --yes",
+                command=f"tsk rm {shlex.join(tasks)} --yes",
             )
         if not click.confirm(translate("cli.rm_ask", ids=", ".join(ids)), err=True):
             return ExitCode.FINE

@@ -75,7 +75,7 @@ def _tell(session: Session, task: str, run_id: int) -> ExitCode:
     if is_skipped:
         reason = translate(f"cli.reason_{run['reason']}")
         session.say(translate("cli.run_skipped", run_id=run_id, reason=reason))
-        session.hint(translate("cli.next_runs"), f"tsk runs {task}")
+        session.hint(translate("cli.next_runs"), "tsk runs", task)
     elif is_up:
         session.hint(translate("cli.next_follow"), f"tsk logs {run_id} -f")
     else:

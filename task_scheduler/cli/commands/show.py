@@ -41,7 +41,7 @@ def command(session: Session, task: str, count: int) -> None:
         put_skips(session, skips, moments, with_task=False)
     if not runs and not skips:
         session.say(translate("cli.never_ran"))
-        session.hint(translate("cli.next_run_it"), f"tsk run {task}")
+        session.hint(translate("cli.next_run_it"), "tsk run", task)
     elif is_failing(last) and last is not None:
         session.hint(translate("cli.next_logs"), f"tsk logs {last['run_id']}")
 

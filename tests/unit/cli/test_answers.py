@@ -1,0 +1,35 @@
+"""What a person who meets the command line for the first time is answered."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.made_ledger import MadeLedger
+
+
+def hinted(text: str) -> list[str]:
+    """Return the words of the last hint as a shell would read them."""
+    line = [line for line in text.splitlines() if line.startswith("hint: ")][-1]
+    return shlex.split(line[line.index("tsk ") if "cd " not in line else line.index("cd ") :])
+
+
+def test_a_hint_can_be_pasted_whatever_the_folder_is_called(
+    empty: MadeLedger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    answer = empty.tsk("init", "plain farm")
+
+    assert hinted(answer.err) == ["cd", "plain farm", "&&", "tsk", "up"]
+    assert Path("plain farm", "scheduler_config.json").exists()
+
+
+def test_a_hint_can_be_pasted_whatever_the_task_is_called(empty: MadeLedger) -> None:
+    empty.task("it's a pump")
+
+    assert hinted(empty.tsk("show", "it's a pump").err) == ["tsk", "run", "it's a pump"]
+    assert hinted(empty.tsk("pause", "it's*").err) == ["tsk", "resume", "it's a pump"]
+    assert hinted(empty.tsk("rm", "it's*", "--no-input").err) == ["tsk", "rm", "it's*", "--yes"]
