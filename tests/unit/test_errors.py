@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import string
 from collections.abc import Iterator
 from importlib import resources
@@ -33,7 +34,7 @@ def test_every_error_fills_its_sentence(name: str, tag: str) -> None:
     text = str(TaskSchedulerError(f"errors.{name}", **dict.fromkeys(fields, "WERT")))
 
     assert "errors." not in text
-    assert "{" not in text
+    assert not re.search(r"\{[a-z_]+[!:}]", text)
     assert text.count("WERT") >= len(fields)
 
 
