@@ -439,52 +439,6 @@ def test_an_unexpected_failure_is_told_in_one_line_and_with_vv_whole(
     assert "Traceback" in long.err
 
 
-BROKEN = '{"scheduler": {"max_workers": "many"}, "storage": {"path": "kept/here.db"}}'
-
-
-@pytest.mark.parametrize("line", ["ls", "show heartbeat", "runs", "next", "pause heartbeat"])
-@pytest.mark.parametrize("text", ['{"scheduler": {"max_workers": "many"}}', "{ broken"])
-def test_a_broken_config_blinds_nobody(farm: MadeLedger, line: str, text: str) -> None:
-    farm.config.write_text(text)
-
-    answer = farm.tsk(*line.split())
-
-    assert answer.code == ExitCode.FINE, answer.err
-    warning = answer.err.splitlines()[0]
-    assert warning.startswith("warning: ")
-    assert "scheduler_config.json:1" in warning
-    assert "tsk check" in warning
-
-
-def test_a_broken_config_still_says_where_its_ledger_is(farm: MadeLedger) -> None:
-    (farm.folder / ".scheduler").rename(farm.folder / "kept")
-    (farm.folder / "kept" / "scheduler.db").rename(farm.folder / "kept" / "here.db")
-    farm.config.write_text(BROKEN)
-
-    answer = farm.tsk("status")
-
-    assert answer.code == ExitCode.UNREACHABLE
-    assert str(farm.folder / "kept" / "here.db") in answer.out
-    assert "not used" in answer.out
-
-
-@pytest.mark.parametrize("line", ["up", "check", "simulate"])
-def test_what_needs_the_declared_tasks_refuses_a_broken_config(farm: MadeLedger, line: str) -> None:
-    farm.config.write_text('{"scheduler": {"max_workers": "many"}}')
-
-    answer = farm.tsk(line)
-
-    assert answer.code == ExitCode.INVALID
-    assert "warning" not in answer.err
-
-
-def test_a_broken_config_without_a_ledger_hides_nothing(farm: MadeLedger) -> None:
-    farm.config.write_text(BROKEN)
-
-    assert farm.tsk("ls").code == ExitCode.INVALID
-    assert not (farm.folder / "kept").exists()
-
-
 def test_who_may_not_connect_is_not_told_that_nothing_runs(
     farm: MadeLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
