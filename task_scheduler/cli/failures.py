@@ -17,7 +17,7 @@ from task_scheduler.cli.display_width import showable
 from task_scheduler.cli.exit_codes import ExitCode, code_of, is_denied
 from task_scheduler.cli.parameters import did_you_mean
 from task_scheduler.cli.session import Session
-from task_scheduler.errors import TaskSchedulerError
+from task_scheduler.errors import TaskNotFoundError, TaskSchedulerError
 from task_scheduler.i18n import translate
 
 __all__ = ["CliError", "report", "report_usage"]
@@ -45,6 +45,9 @@ def report(error: Exception, session: Session) -> ExitCode:
     if isinstance(error, CliError):
         code, sentence = error.code, str(error)
         hint, command = error.hint, error.command
+    elif isinstance(error, TaskNotFoundError) and _is_declared(error, session):
+        code, sentence = ExitCode.NOT_FOUND, _declared_sentence(error, session)
+        hint, command = translate("cli.next_start"), "tsk up"
     else:
         code, sentence = code_of(error), _sentence(error)
         # Most sentences of the catalogue end with what to type: once is enough.
@@ -77,6 +80,15 @@ def _sentence(error: Exception) -> str:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror or error}"
     return translate("cli.unexpected", error=f"{type(error).__name__}: {error}")
+
+
+def _is_declared(error: TaskNotFoundError, session: Session) -> bool:
+    return error.values.get("task_id") in session.declared_ids()
+
+
+def _declared_sentence(error: TaskNotFoundError, session: Session) -> str:
+    task_id, path = error.values["task_id"], session.shown_config()
+    return translate("cli.declared_only", task_id=task_id, path=path)
 
 
 def _reason_of_system(error: TaskSchedulerError) -> str:

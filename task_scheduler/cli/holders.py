@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ __all__ = [
     "holder_of",
     "needs_scheduler",
     "running_holder",
+    "say_declared",
     "say_if_nobody_runs",
     "say_no_tasks",
     "started_at",
@@ -97,9 +98,16 @@ def say_if_nobody_runs(session: Session) -> None:
         session.hint(translate("cli.next_start"), "tsk up")
 
 
+def say_declared(session: Session, known: Iterable[str]) -> None:
+    """Tell how many tasks the config declares that no start has taken up yet."""
+    count = len(session.declared_ids().difference(known))
+    if count and not session.is_config_broken:
+        session.say(translate("cli.not_taken_up", count=count))
+
+
 def say_no_tasks(session: Session) -> None:
     """Tell that the ledger has no task, and the way to the first one."""
-    declared = len(session.scheduler.config.settings.entries)
+    declared = len(session.declared_ids())
     if declared:
         session.say(translate("cli.only_declared", count=declared))
         session.hint(translate("cli.next_start"), "tsk up")

@@ -159,6 +159,10 @@ class Session:
         """Whether a person is there to answer."""
         return not self.is_silent_input and sys.stdin.isatty() and sys.stderr.isatty()
 
+    def declared_ids(self) -> frozenset[str]:
+        """Return the tasks that the config declares, whether the ledger has them yet or not."""
+        return frozenset(self.scheduler.config.settings.entries)
+
     def shown_config(self) -> str:
         """Return the config file that is used, or that there is none."""
         path: Path | None = self.scheduler.config.path

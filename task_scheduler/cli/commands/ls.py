@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from task_scheduler.cli.command import command as cli_command
-from task_scheduler.cli.holders import say_if_nobody_runs, say_no_tasks
+from task_scheduler.cli.holders import say_declared, say_if_nobody_runs, say_no_tasks
 from task_scheduler.cli.moments import Moments
 from task_scheduler.cli.parameters import Choice
 from task_scheduler.cli.session import Session
@@ -59,6 +59,8 @@ def command(
             ],
         )
     _summary(session, chosen, last_of, moments, hidden=len(found) - len(chosen))
+    if found and not tasks:
+        say_declared(session, [task["task_id"] for task in found])
 
 
 def _columns() -> list[Column]:

@@ -9,7 +9,7 @@ from typing import Any
 from task_scheduler.cli.command import command as cli_command
 from task_scheduler.cli.display_width import showable
 from task_scheduler.cli.exit_codes import ExitCode
-from task_scheduler.cli.holders import holder_of, started_at
+from task_scheduler.cli.holders import holder_of, say_declared, started_at
 from task_scheduler.cli.moments import NOTHING, Moments, duration_text
 from task_scheduler.cli.session import Session
 from task_scheduler.cli.standing import mark_of, problem_of
@@ -55,6 +55,7 @@ def command(session: Session) -> ExitCode:
     session.put(session.paint(f"{'✓' if is_fine else '✕'} {sentence}", _style(is_fine=is_fine)))
     session.pairs(_figures(session, holder, counts, next_due, moments=moments), indent="  ")
     _put_problems(session, problems, tasks, last_of)
+    say_declared(session, tasks)
     if code is ExitCode.UNREACHABLE:
         session.hint(translate("cli.next_start"), "tsk up")
     return code

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from task_scheduler.cli.exit_codes import ExitCode
 from tests.unit.cli.made_ledger import MadeLedger
 
 
@@ -33,3 +34,24 @@ def test_a_hint_can_be_pasted_whatever_the_task_is_called(empty: MadeLedger) -> 
     assert hinted(empty.tsk("show", "it's a pump").err) == ["tsk", "run", "it's a pump"]
     assert hinted(empty.tsk("pause", "it's*").err) == ["tsk", "resume", "it's a pump"]
     assert hinted(empty.tsk("rm", "it's*", "--no-input").err) == ["tsk", "rm", "it's*", "--yes"]
+
+
+DECLARED = '{"entries": {"hello": {"type": "command", "command": ["true"], "every": "1h"}}}'
+
+
+@pytest.mark.parametrize("line", ["run hello", "show hello", "logs hello", "pause hello"])
+def test_a_task_that_waits_for_a_start_is_not_called_unknown(farm: MadeLedger, line: str) -> None:
+    farm.config.write_text(DECLARED)
+
+    answer = farm.tsk(*line.split())
+
+    assert answer.code == ExitCode.NOT_FOUND
+    assert f"'hello' is declared in {farm.config}" in answer.err
+    assert hinted(answer.err) == ["tsk", "up"]
+
+
+@pytest.mark.parametrize("line", ["ls", "status"])
+def test_tasks_that_wait_for_a_start_are_counted(farm: MadeLedger, line: str) -> None:
+    farm.config.write_text(DECLARED)
+
+    assert "the ledger does not have yet: 1" in farm.tsk(line).err
