@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 from task_scheduler.config.calendar_files import CalendarError
 from task_scheduler.config.calendars import CalendarConfig, WindowConfig, calendar_of
 from task_scheduler.config.entries import ENTRY, EntryConfig, Folders, entry_types
-from task_scheduler.config.entry_times import LISTS, TIMES, EntryError, RuleConfig
+from task_scheduler.config.entry_times import LISTS, TIMES, EntryError, RuleConfig, TimeKeys
 from task_scheduler.config.layers import Merged
 from task_scheduler.config.problems import KeyPath, Place, Problem, dotted, hint_for, shown
 from task_scheduler.config.sections import PolicyKeys
@@ -52,6 +52,12 @@ _BOUNDS = {
     "greater_than_equal": ("config.must_be_at_least", "ge"),
     "less_than_equal": ("config.must_be_at_most", "le"),
 }
+_IN_JSON = {
+    "schedules.missing_place": "config.missing_place",
+    "schedules.roll_without_calendar": "config.roll_without_calendar",
+    "schedules.rrule_two_starts": "config.rrule_two_starts",
+}
+"""What a rule says with keywords of Python, as a configuration is written."""
 _WORDS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
@@ -88,7 +94,10 @@ def entry_problem(merged: Merged, task_id: str, error: EntryError) -> Problem:
     """Return what a task or rule said of an entry, with the place of the key it speaks of."""
     raw = merged.values["entries"][task_id]
     path: KeyPath = ("entries", task_id, *_real_path(error.path, raw))
-    return Problem(merged.place(path), dotted(path), str(error.error))
+    sentence = str(error.error)
+    if error.error.key in _IN_JSON:
+        sentence = translate(_IN_JSON[error.error.key], **error.error.values)
+    return Problem(merged.place(path), dotted(path), sentence)
 
 
 class _Check:
@@ -121,11 +130,13 @@ class _Check:
             logging = sections["logging"]
             logs = self._folder if logging is None else logging.log_dir
             checked_entry = entry or self._rest_of(task_id)
-            self._check_entry(task_id, checked_entry, Folders(self._folder, logs), calendars)
+            folders = Folders(self._folder, logs)
+            self._check_entry(task_id, checked_entry, folders, calendars)
         self._check_pools(("tasks",), sections["tasks"], pools)
         for task_id, entry in entries.items():
             self._check_pools(("entries", task_id), entry, pools)
         if self.problems:
+            self._check_modules(entries, Folders(self._folder, self._folder))
             return None
         configs = {name: config for name, (config, _) in self.calendars.items()}
         return Settings.model_construct(**sections, entries=entries, calendars=configs, pools=pools)
@@ -168,8 +179,8 @@ class _Check:
         self.calendars[name] = config, calendar
         return calendar
 
-    def _rest_of(self, task_id: str) -> EntryConfig | None:
-        """Return a wrong entry without the keys that are wrong, if the others make one.
+    def _rest_of(self, task_id: str) -> EntryConfig | TimeKeys | None:
+        """Return a wrong entry without the keys that are wrong, or at least its times.
 
         So that what its task and rules find is told along with them.
         """
@@ -180,27 +191,46 @@ class _Check:
             wrong = {self._path_of(("entries", task_id), e["loc"])[2:3] for e in error.errors()}
         if not isinstance(raw, dict) or any((time,) in wrong for time in TIMES):
             return None
+        rest = {key: value for key, value in raw.items() if (key,) not in wrong}
         try:
-            return ENTRY.validate_python({k: v for k, v in raw.items() if (k,) not in wrong})
+            return ENTRY.validate_python(rest)
+        except ValidationError:
+            pass
+        names = TimeKeys.model_fields
+        try:
+            return TimeKeys.model_validate({k: v for k, v in rest.items() if k in names})
         except ValidationError:
             return None
 
     def _check_entry(
-        self, task_id: str, entry: EntryConfig | None, folders: Folders, calendars: Calendars
+        self, task_id: str, entry: TimeKeys | None, folders: Folders, calendars: Calendars
     ) -> None:
         if entry is None:
             return
         path = ("entries", task_id)
         times = entry.times()
-        if len(times) > 1 or not (times or entry.after):
+        if len(times) > 1 or not (times or self._merged.values["entries"][task_id].get("after")):
             keys = ", ".join(TIMES)
             name = "config.several_times" if times else "config.no_time"
             place = self._merged.place((*path, *times[1:2]), of_key=True)
             sentence = translate(name, key=dotted(path), given=", ".join(times), known=keys)
             self._note(Problem(place, dotted(path), sentence))
-            return
-        for error in entry.check(task_id, folders, calendars):
+        if isinstance(entry, EntryConfig):
+            errors = entry.check(task_id, folders, calendars)
+        else:
+            errors = entry.rule_errors(task_id, calendars)
+        for error in errors:
             self._note(entry_problem(self._merged, task_id, error))
+
+    def _check_modules(self, entries: Mapping[str, EntryConfig | None], folders: Folders) -> None:
+        """Note functions whose module is not there, where something else is wrong too.
+
+        Alone they are told when they are imported: a missing one stops no other task.
+        """
+        for task_id, entry in entries.items():
+            error = None if entry is None else entry.missing_module(folders)
+            if error is not None:
+                self._note(entry_problem(self._merged, task_id, error))
 
     def _validated(self, validate: Callable[[Any], _T], path: tuple[str, ...]) -> _T | None:
         """Return what a model makes of the part at a path; None if it finds it wrong."""

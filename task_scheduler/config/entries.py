@@ -12,6 +12,7 @@ import sys
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -21,7 +22,7 @@ from pydantic_core import PydanticCustomError
 from task_scheduler.config.entry_times import EntryError, TimeKeys
 from task_scheduler.config.problems import KeyPath
 from task_scheduler.config.sections import PolicyKeys, Text
-from task_scheduler.errors import TaskSchedulerError
+from task_scheduler.errors import DefinitionError, TaskSchedulerError
 from task_scheduler.schedules.calendars.registry import Calendars
 from task_scheduler.schedules.rule import ScheduleRule
 from task_scheduler.tasks.command import CommandTask
@@ -110,7 +111,7 @@ class EntryConfig(TimeKeys, PolicyKeys):
 
     def declare(self, task_id: str, folders: Folders, calendars: Calendars) -> Declared:
         """Return task and rules; a function is imported now. Raises EntryError."""
-        rules = tuple(make() for make in self.rule_makers(task_id, calendars))
+        rules = self.rules(task_id, calendars)
         try:
             task = self._task(task_id, folders)
         except TaskSchedulerError as error:
@@ -119,12 +120,7 @@ class EntryConfig(TimeKeys, PolicyKeys):
 
     def check(self, task_id: str, folders: Folders, calendars: Calendars) -> list[EntryError]:
         """Return what is wrong with time and task, without importing code of the user."""
-        problems: list[EntryError] = []
-        for make in self.rule_makers(task_id, calendars):
-            try:
-                make()
-            except EntryError as error:
-                problems.append(error)
+        problems = self.rule_errors(task_id, calendars)
         try:
             check_task_id(task_id)
             check_name(task_id, task_id if self.name is None else self.name)
@@ -132,6 +128,10 @@ class EntryConfig(TimeKeys, PolicyKeys):
         except TaskSchedulerError as error:
             problems.append(EntryError(self._place_of(error), error))
         return problems
+
+    def missing_module(self, folders: Folders) -> EntryError | None:  # noqa: ARG002  of functions
+        """Return that the module of a function is not there; found without importing it."""
+        return None
 
     def policy_options(self) -> dict[str, Any]:
         """Return the policies that the entry gives itself."""
@@ -217,6 +217,18 @@ class FunctionEntry(EntryConfig):
 
     def _check_task(self, task_id: str, folders: Folders) -> None:
         """Leave it at what the model checked: more would run code of the user."""
+
+    def missing_module(self, folders: Folders) -> EntryError | None:
+        """Return that the outermost package of the function is not there."""
+        name = self.function.partition(":")[0].partition(".")[0]
+        is_there = name in sys.modules or any(
+            PathFinder.find_spec(name, path) for path in (None, [str(folders.base)])
+        )
+        if is_there or BuiltinImporter.find_spec(name) or FrozenImporter.find_spec(name):
+            return None
+        reason = f"ModuleNotFoundError: No module named {name!r}"
+        error = DefinitionError("tasks.unresolved_function", reference=self.function, reason=reason)
+        return EntryError(("function",), error)
 
     def _task(self, task_id: str, folders: Folders) -> BaseTask:
         # Last, so that it hides nothing: a module beside the file is found as a script is.

@@ -6,7 +6,6 @@ expression or a calendar's name makes sense is decided by the rules themselves.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -37,6 +36,10 @@ _PLACES: Mapping[str, str] = {
 """The key at which an error of a rule stands, where it does not say so itself."""
 
 
+_STAND_IN = {"type": "daily", "daily": "00:00"}
+"""A time that is right, in place of one that is not, to find what else is wrong with its rule."""
+
+
 class EntryError(Exception):
     """What a task or a rule found wrong with an entry, and the key at which it stands."""
 
@@ -44,6 +47,9 @@ class EntryError(Exception):
         super().__init__(path, error)
         self.path = path
         self.error = error
+
+
+_PlaceOf = Callable[[ScheduleError], KeyPath]
 
 
 class _OneOrMore:
@@ -141,17 +147,31 @@ class TimeKeys(_Modifiers):
         given = self.model_fields_set
         return tuple(key for key in TIMES if key in given and getattr(self, key) is not None)
 
-    def rule_makers(self, task_id: str, calendars: Calendars) -> list[Callable[[], ScheduleRule]]:
-        """Return what makes each rule; they raise EntryError, for unknown calendars too."""
-        if "schedule" in self.model_fields_set:
-            makers = [functools.partial(self._rule, index) for index in range(len(self.schedule))]
-        elif self.times():
-            makers = [functools.partial(self._only_rule)]
-        else:
-            return []  # it runs after others alone
-        return [functools.partial(_checked, make, task_id, calendars) for make in makers]
+    def rules(self, task_id: str, calendars: Calendars) -> tuple[ScheduleRule, ...]:
+        """Return the rules; raises EntryError, for unknown calendars too."""
+        found = []
+        for plain, place_of in self._plain_rules():
+            try:
+                found.append(_checked(plain, task_id, calendars))
+            except ScheduleError as error:
+                raise EntryError(place_of(error), error) from error
+        return tuple(found)
 
-    def _only_rule(self) -> tuple[ScheduleRule, Callable[[ScheduleError], KeyPath]]:
+    def rule_errors(self, task_id: str, calendars: Calendars) -> list[EntryError]:
+        """Return everything that is wrong with the rules."""
+        return [
+            error
+            for plain, place_of in self._plain_rules()
+            for error in _errors_of(plain, place_of, task_id, calendars)
+        ]
+
+    def _plain_rules(self) -> list[tuple[dict[str, Any], _PlaceOf]]:
+        """Return the plain form of each rule, and where in the entry its errors stand."""
+        if "schedule" in self.model_fields_set:
+            return [self._plain_rule(index) for index in range(len(self.schedule))]
+        return [self._only_rule()] if self.times() else []  # none: it runs after others alone
+
+    def _only_rule(self) -> tuple[dict[str, Any], _PlaceOf]:
         time = self.times()[0]
         kind, parameter = TIME_KEYWORDS[time]
         plain = {"type": str(kind), parameter: getattr(self, time)}
@@ -162,9 +182,9 @@ class TimeKeys(_Modifiers):
             name = _PLACES.get(error.key, time if named == parameter else named)
             return (name,) if name in self.model_fields_set else (time,)
 
-        return _made(_with_single_moment(plain), place_of), place_of
+        return _with_single_moment(plain), place_of
 
-    def _rule(self, index: int) -> tuple[ScheduleRule, Callable[[ScheduleError], KeyPath]]:
+    def _plain_rule(self, index: int) -> tuple[dict[str, Any], _PlaceOf]:
         given = self.schedule[index]
         plain = given.plain()
         # What goes with the whole entry holds for each of its rules that says nothing else.
@@ -178,32 +198,43 @@ class TimeKeys(_Modifiers):
                 name = given.type
             return ("schedule", index, *((name,) if name in given.model_fields_set else ()))
 
-        return _made(plain, place_of), place_of
+        return plain, place_of
 
     def _given(self, names: tuple[str, ...]) -> dict[str, Any]:
         values = {name: getattr(self, name) for name in names if name in self.model_fields_set}
         return {name: value for name, value in values.items() if value is not None}
 
 
-def _made(plain: dict[str, Any], place_of: Callable[[ScheduleError], KeyPath]) -> ScheduleRule:
-    try:
-        return from_plain(plain)
-    except ScheduleError as error:
-        raise EntryError(place_of(error), error) from error
-
-
-def _checked(
-    make: Callable[[], tuple[ScheduleRule, Callable[[ScheduleError], KeyPath]]],
-    task_id: str,
-    calendars: Calendars,
-) -> ScheduleRule:
-    """Return a rule whose calendars are all there."""
-    rule, place_of = make()
-    try:
-        occurrences_of(rule, calendars, task_id=task_id)
-    except ScheduleError as error:
-        raise EntryError(place_of(error), error) from error
+def _checked(plain: dict[str, Any], task_id: str, calendars: Calendars) -> ScheduleRule:
+    """Return a rule whose calendars are all there; raises ScheduleError."""
+    rule = from_plain(plain)
+    occurrences_of(rule, calendars, task_id=task_id)
     return rule
+
+
+def _errors_of(
+    plain: dict[str, Any], place_of: _PlaceOf, task_id: str, calendars: Calendars
+) -> list[EntryError]:
+    """Return what is wrong with a rule: without what was found wrong, it is asked again."""
+    found: list[EntryError] = []
+    while True:
+        try:
+            _checked(plain, task_id, calendars)
+        except ScheduleError as error:
+            path = place_of(error)
+            if any(path == known.path for known in found):
+                return found  # it follows from what is known
+            found.append(EntryError(path, error))
+            wrong = path[-1]
+            if wrong not in MODIFIERS:
+                kept = {name: plain[name] for name in MODIFIERS if name in plain}
+                plain = {**_STAND_IN, **kept}
+            else:
+                # Rolling needs calendars: without them it would be an error of its own.
+                gone = {wrong, "roll"} if wrong in ("exclude", "include") else {wrong}
+                plain = {name: value for name, value in plain.items() if name not in gone}
+        else:
+            return found
 
 
 def _with_single_moment(plain: dict[str, Any]) -> dict[str, Any]:

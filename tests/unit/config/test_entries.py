@@ -154,7 +154,7 @@ def test_a_reference_in_an_entry_is_replaced(load: Load) -> None:
         ({"every": 5, "exclude": ["japan", "chena"]}, "exclude", "'china'"),
         ({"every": 5, "include": 5}, "include", "text"),
         ({"every": 5, "exclude": ["japan", 5]}, "exclude[1]", "text"),
-        ({"every": 60, "roll": "next"}, "every", "exclude="),
+        ({"every": 60, "roll": "next"}, "every", '"exclude"'),
         ({"at": ["2030-01-01", "x"]}, "at", "ISO 8601"),
         ({"schedule": {"type": "weekly", "weekly": "08:00"}}, "schedule.weekly", "mon,fri"),
         (

@@ -37,6 +37,7 @@ PLACES = {
     (6, 23): "storage.path",
     (6, 56): "storage.retention_days",
     (7, 3): "max_workers",
+    (9, 5): "entries.a",
     (9, 19): "entries.a.type",
     (10, 10): "entries.b.type",
     (11, 56): "entries.c.cron",
@@ -50,6 +51,27 @@ def test_each_problem_has_its_line_and_column(problems: Problems) -> None:
     assert {(p["line"], p["column"]): p["key"] for p in found} == PLACES
     assert len(found) == len(PLACES)
     assert all(p["file"].endswith("scheduler_config.json") for p in found)
+
+
+def test_all_that_is_wrong_with_an_entry_is_told_in_one_round(problems: Problems) -> None:
+    found = problems("""{"entries": {
+      "c": {"type": "command", "command": "echo hi", "cron": "0 25 * * *"},
+      "g": {"type": "command", "command": ["true"], "weekly": "mo 08:00", "exclude": "japn"},
+      "e": {"type": "function", "function": "no_such_module_x:f", "daily": "25:00"},
+      "i": {"type": "command", "command": ["true"], "solar": "sunrise", "timezone": "Asia/Tokio"}
+    }}""")
+
+    assert [p["key"] for p in found] == [
+        "entries.c.command",
+        "entries.c.cron",
+        "entries.g.weekly",
+        "entries.g.exclude",
+        "entries.e.function",
+        "entries.e.daily",
+        "entries.i.solar",
+        "entries.i.timezone",
+    ]
+    assert '"latitude": 35.7' in next(p for p in found if "solar" in p["key"])["message"]
 
 
 def test_the_message_counts_them_and_lists_one_a_line(load: Load) -> None:
