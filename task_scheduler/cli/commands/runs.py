@@ -35,20 +35,23 @@ def command(
     """Print runs, newest first."""
     if task is not None:
         session.view.task(task)
-    rows = (
-        session.view.skips(task, limit=count)
-        if is_skips
-        else session.view.runs(task, state=state, limit=count)
-    )
+    # What was asked for and skipped is a run of its own, with the reason; the rest are ranges.
+    skips = session.view.skips(task, limit=count) if is_skips else []
+    runs = session.view.runs(task, state="skipped" if is_skips else state, limit=count)
     if session.is_jsonl:
-        for row in rows:
-            session.record("skip" if is_skips else "run", row)
-    elif session.is_json:
-        name = "skips" if is_skips else "runs"
-        session.document(name, {name: rows})
-    elif not rows:
+        for name, rows in (("skip", skips), ("run", runs)):
+            for row in rows:
+                session.record(name, row)
+        return
+    if session.is_json:
+        both = {"skips": skips, "runs": runs}
+        session.document("skips", both) if is_skips else session.document("runs", {"runs": runs})
+        return
+    if not skips and not runs:
         session.say(translate("cli.no_skips" if is_skips else "cli.no_runs"))
-    elif is_skips:
-        put_skips(session, rows, session.moments(), with_task=task is None)
-    else:
-        put_runs(session, rows, session.moments(), with_task=task is None)
+    if skips:
+        put_skips(session, skips, session.moments(), with_task=task is None)
+    if skips and runs:
+        session.put()
+    if runs:
+        put_runs(session, runs, session.moments(), with_task=task is None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -16,6 +16,8 @@ from task_scheduler.cli.session import Session
 from task_scheduler.cli.standing import is_failing, problem_of, schedule_text
 from task_scheduler.explanation import parent_text
 from task_scheduler.i18n import translate
+
+_WAITING = 5
 
 
 @cli_command("show", examples=("tsk show data_upload", "tsk show data_upload --json"))
@@ -32,7 +34,8 @@ def command(session: Session, task: str, count: int) -> None:
     moments = session.moments()
     last = session.view.last_runs([task]).get(task)
     after = ", ".join(parent_text(parent) for parent in session.view.parents(task))
-    session.pairs(_facts(found, last, moments, after=after))
+    waiting = session.view.runs(task, state="waiting", limit=_WAITING)
+    session.pairs(_facts(found, last, moments, after=after, waiting=waiting))
     if runs:
         session.put(f"\n{translate('cli.last_runs')}")
         put_runs(session, runs, moments, with_task=False)
@@ -47,7 +50,12 @@ def command(session: Session, task: str, count: int) -> None:
 
 
 def _facts(
-    task: Mapping[str, Any], last: Mapping[str, Any] | None, moments: Moments, *, after: str
+    task: Mapping[str, Any],
+    last: Mapping[str, Any] | None,
+    moments: Moments,
+    *,
+    after: str,
+    waiting: Sequence[Mapping[str, Any]],
 ) -> list[tuple[str, str]]:
     rate = task["success_rate"]
     facts = {
@@ -56,6 +64,7 @@ def _facts(
         "description": task["description"],
         "kind": translate("cli.kind_text", kind=task["kind"], origin=task["origin"]),
         "status": translate(f"cli.status_{task['status']}"),
+        "waiting": "; ".join(_wait_text(run, task, moments) for run in waiting),
         "problem": problem_of(task, last),
         "paused": _pause_text(task, moments),
         "schedule": schedule_text(task),
@@ -84,6 +93,18 @@ def _facts(
         "zone": moments.zone_name(),
     }
     return [(translate(f"cli.fact_{name}"), showable(text)) for name, text in facts.items() if text]
+
+
+def _wait_text(run: Mapping[str, Any], task: Mapping[str, Any], moments: Moments) -> str:
+    """Return which run waits and for what; of a next try, what became of the one before."""
+    text = translate("cli.waits_due", due=moments.full(run["due_at"]))
+    if run["waiting_for"]:
+        text = translate(f"cli.waits_{run['waiting_for']}", due=moments.full(run["due_at"]))
+    error = run["error"] or task["last_error"]
+    if run["waiting_for"] == "retry" and error:
+        ended = translate("cli.attempt_error", attempt=run["attempt"], error=error)
+        text = f"{text}  ({ended})"
+    return f"#{run['run_id']} {text}"
 
 
 def _pause_text(task: Mapping[str, Any], moments: Moments) -> str:

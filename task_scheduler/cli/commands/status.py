@@ -17,6 +17,8 @@ from task_scheduler.cli.tables import Cell, Column, Row
 from task_scheduler.i18n import translate
 
 _SHOWN = 20
+_COUNTED = 100_000
+"""So many waiting runs are counted; nobody needs to know beyond."""
 
 
 @cli_command("status", examples=("tsk status", "tsk status --json"))
@@ -91,6 +93,13 @@ def _soonest(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, str] | None:
     return {"at": at, "task_id": task_id}
 
 
+def _waiting(session: Session) -> dict[str, int]:
+    """Return how many runs wait, for whatever it is, and how many of them for their next try."""
+    waiting = session.view.runs(state="waiting", limit=_COUNTED)
+    retrying = sum(run["waiting_for"] == "retry" for run in waiting)
+    return {"waiting": len(waiting) - retrying, "retrying": retrying}
+
+
 def _figures(
     session: Session,
     holder: Mapping[str, Any] | None,
@@ -114,7 +123,7 @@ def _figures(
             "cli.counts_text",
             count=counts["total_tasks"],
             running=counts["running_tasks"],
-            waiting=counts["backlog"],
+            **_waiting(session),
         ),
         "next": next_text,
         "ledger": str(session.scheduler.files.database),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from task_scheduler.cli.exit_codes import ExitCode
-from tests.unit.cli.made_ledger import MadeLedger
+from tests.unit.cli.made_ledger import MadeLedger, at
 
 
 def hinted(text: str) -> list[str]:
@@ -55,3 +55,24 @@ def test_tasks_that_wait_for_a_start_are_counted(farm: MadeLedger, line: str) ->
     farm.config.write_text(DECLARED)
 
     assert "the ledger does not have yet: 1" in farm.tsk(line).err
+
+
+def test_runs_that_wait_for_a_retry_are_counted_and_shown(empty: MadeLedger) -> None:
+    empty.task("flaky", {"type": "interval", "seconds": 3600}, last_error="exit code 4")
+    empty.run(1, "flaky", "waiting", "05:59:00", due_at=at("06:00:30"), waiting_for="retry")
+    empty.run(2, "flaky", "waiting", "06:00:00", waiting_for="overlap")
+
+    assert "1 waiting, 1 retrying" in empty.tsk("status").out
+    shown = empty.tsk("show", "flaky").out
+    assert "#1 retry: 2026-11-24 06:00:30" in shown
+    assert "attempt 1: exit code 4" in shown
+    assert "#2 queued behind the run before it" in shown
+
+
+def test_what_was_asked_for_and_skipped_is_among_the_skips(farm: MadeLedger) -> None:
+    farm.run(130, "heartbeat", "skipped", "06:00:00", reason="overlap", origin="manual")
+
+    lines = farm.tsk("runs", "heartbeat", "--skips").out.splitlines()
+
+    assert any("130" in line and "skipped" in line for line in lines)
+    assert "the previous run was still running" in lines[-1]

@@ -200,7 +200,7 @@ RUN_KEYS = {
         ("ls", "tsk.ls/1", {"tasks"}),
         ("show heartbeat", "tsk.show/1", {"task", "runs", "skips"}),
         ("runs", "tsk.runs/1", {"runs"}),
-        ("runs --skips", "tsk.skips/1", {"skips"}),
+        ("runs --skips", "tsk.skips/1", {"skips", "runs"}),
         ("next", "tsk.next/1", {"occurrences", "is_cut", "not_planned"}),
         ("logs 117", "tsk.logs/1", {"run", "attempt", "output"}),
         (
