@@ -81,4 +81,6 @@ def code_of(error: BaseException) -> ExitCode:
         return ExitCode.NOT_ALLOWED
     if isinstance(error, StoreError) and error.key == "errors.state_folder_foreign":
         return ExitCode.NOT_ALLOWED
+    if isinstance(error, ConfigError) and error.key == "config.missing_file":
+        return ExitCode.NOT_FOUND
     return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.PROBLEM)

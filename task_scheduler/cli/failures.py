@@ -10,6 +10,7 @@ import errno
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 
 import click
 
@@ -17,7 +18,7 @@ from task_scheduler.cli.display_width import showable
 from task_scheduler.cli.exit_codes import ExitCode, code_of, is_denied
 from task_scheduler.cli.parameters import did_you_mean
 from task_scheduler.cli.session import Session
-from task_scheduler.errors import TaskNotFoundError, TaskSchedulerError
+from task_scheduler.errors import ConfigError, TaskNotFoundError, TaskSchedulerError
 from task_scheduler.i18n import translate
 
 __all__ = ["CliError", "report", "report_usage"]
@@ -51,7 +52,8 @@ def report(error: Exception, session: Session) -> ExitCode:
     else:
         code, sentence = code_of(error), _sentence(error)
         # Most sentences of the catalogue end with what to type: once is enough.
-        key, command = _NEXT.get(code, ("", "")) if "tsk " not in sentence else ("", "")
+        is_told = "tsk " in sentence or _is_whole(error)
+        key, command = ("", "") if is_told else _NEXT.get(code, ("", ""))
         hint = translate(key) if key else ""
     _show(sentence, session, hint=hint, command=command)
     if session.is_json or session.is_jsonl:
@@ -65,10 +67,15 @@ def report(error: Exception, session: Session) -> ExitCode:
     return code
 
 
-def report_usage(error: click.UsageError) -> ExitCode:
-    """Show what is wrong with the command line itself."""
+def report_usage(error: click.UsageError, arguments: Sequence[str] = ()) -> ExitCode:
+    """Show what is wrong with the command line itself, with options named as they were typed."""
     path = error.ctx.command_path if error.ctx is not None else "tsk"
-    _show(_usage_sentence(error), None, hint=translate("cli.next_help"), command=f"{path} --help")
+    _show(
+        _usage_sentence(error, arguments),
+        None,
+        hint=translate("cli.next_help"),
+        command=f"{path} --help",
+    )
     return ExitCode.USAGE
 
 
@@ -80,6 +87,13 @@ def _sentence(error: Exception) -> str:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror or error}"
     return translate("cli.unexpected", error=f"{type(error).__name__}: {error}")
+
+
+def _is_whole(error: Exception) -> bool:
+    """Whether an error of the configuration leaves nothing that another command could add."""
+    return isinstance(error, ConfigError) and (
+        "problems" in error.values or error.key == "config.missing_file"
+    )
 
 
 def _is_declared(error: TaskNotFoundError, session: Session) -> bool:
@@ -121,7 +135,7 @@ def _show(sentence: str, session: Session | None, *, hint: str, command: str) ->
         print(translate("cli.hint", text=hint, command=command), file=sys.stderr)
 
 
-def _usage_sentence(error: click.UsageError) -> str:
+def _usage_sentence(error: click.UsageError, arguments: Sequence[str]) -> str:
     known: list[str] = []
     if error.ctx is not None:
         for parameter in error.ctx.command.get_params(error.ctx):
@@ -132,18 +146,33 @@ def _usage_sentence(error: click.UsageError) -> str:
             hint = did_you_mean(error.option_name, known)
             return translate("cli.no_such_option", name=error.option_name, hint=hint)
         case click.MissingParameter():
-            return translate("cli.missing_argument", name=_name_of(error))
+            return translate("cli.missing_argument", name=_name_of(error, arguments))
         case click.BadParameter():
-            return translate("cli.bad_value", name=_name_of(error), problem=error.message)
+            return translate(
+                "cli.bad_value", name=_name_of(error, arguments), problem=error.message
+            )
         case click.BadOptionUsage():
             return translate("cli.bad_option_usage", name=error.option_name)
         case _:
             return error.message
 
 
-def _name_of(error: click.BadParameter) -> str:
+def _name_of(error: click.BadParameter, arguments: Sequence[str]) -> str:
     if error.param is None:
         return ""
     if isinstance(error.param, click.Option):
-        return error.param.opts[-1]
+        return _as_typed(error.param.opts, arguments)
     return error.param.make_metavar(error.ctx) if error.ctx is not None else str(error.param.name)
+
+
+def _as_typed(names: Sequence[str], arguments: Sequence[str]) -> str:
+    """Return the name of an option that stands on the command line: ``-n``, ``-n5``, ``--last=5``.
+
+    The last of its names where none does.
+    """
+    for argument in arguments:
+        for name in names:
+            is_short = not name.startswith("--")
+            if argument == name or argument.startswith(name if is_short else f"{name}="):
+                return name
+    return names[-1]

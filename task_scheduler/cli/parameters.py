@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from task_scheduler.cli.session import Session
+from task_scheduler.errors import ScheduleError
 from task_scheduler.i18n import LANGUAGES, set_language, translate
 
 __all__ = ["GLOBAL_NAMES", "Choice", "Duration", "Number", "did_you_mean", "global_options"]
@@ -92,12 +93,28 @@ class Duration(click.ParamType[float]):
         return total if 0 < total < 1e10 else None
 
 
+class ZoneName(click.ParamType[str]):
+    """The name of a time zone."""
+
+    name = "zone"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name; fail with the nearest one."""
+        from task_scheduler.schedules.zones import zone_named  # reading zones takes time
+
+        try:
+            zone_named(str(value))
+        except ScheduleError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
 _GLOBAL: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
     (("-c", "--config"), "config", {"metavar": "FILE"}),
     (("--json",), "is_json", {"is_flag": True}),
     (("--jsonl",), "is_jsonl", {"is_flag": True}),
     (("--lang",), "language", {"type": Choice(LANGUAGES), "metavar": "|".join(LANGUAGES)}),
-    (("--tz",), "zone_name", {"metavar": "ZONE"}),
+    (("--tz",), "zone_name", {"type": ZoneName(), "metavar": "ZONE"}),
     (("--no-color",), "is_colourless", {"is_flag": True}),
     (("-q", "--quiet"), "is_quiet", {"is_flag": True}),
     (("-v", "--verbose"), "verbosity", {"count": True}),

@@ -122,7 +122,7 @@ def _invoke(arguments: list[str], session: Session) -> int:
     except click.exceptions.Exit as leaving:
         return _code(leaving.exit_code)
     except click.UsageError as error:
-        return report_usage(error)
+        return report_usage(error, arguments)
     except click.Abort:
         return ExitCode.INTERRUPTED
     except (BrokenPipeError, KeyboardInterrupt):

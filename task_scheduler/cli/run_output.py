@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Neutraliser", "OutputFile", "output_files", "tail_offset"]
+__all__ = ["Neutraliser", "OutputFile", "has_output", "output_files", "tail_offset"]
 
 _BLOCK = 65_536
 _SEQUENCE = re.compile(
@@ -94,6 +94,12 @@ def output_files(run: Mapping[str, Any], runs_folder: Path) -> dict[int, Path]:
             path = runs_folder / f"{run['run_id']}-{token}" / "output"
             found[max(1, number)] = path
     return found
+
+
+def has_output(run: Mapping[str, Any], runs_folder: Path) -> bool:
+    """Whether a run has written anything that can be shown: what never began has not."""
+    paths = output_files(run, runs_folder).values()
+    return any(path.exists() and path.stat().st_size for path in paths)
 
 
 def _tokens(runs_folder: Path, run_id: int) -> set[int]:

@@ -13,7 +13,7 @@ from task_scheduler.cli.failures import CliError
 from task_scheduler.cli.holders import needs_scheduler, running_holder
 from task_scheduler.cli.moments import duration_text
 from task_scheduler.cli.parameters import Duration
-from task_scheduler.cli.run_output import Neutraliser
+from task_scheduler.cli.run_output import Neutraliser, has_output
 from task_scheduler.cli.run_watch import follow_output, wait_for_end
 from task_scheduler.cli.session import Session
 from task_scheduler.i18n import translate
@@ -127,6 +127,6 @@ def _verdict(session: Session, run: dict[str, Any]) -> ExitCode:
             reason=reason or word,
         )
     )
-    if code is ExitCode.RUN_FAILED:
+    if code is ExitCode.RUN_FAILED and has_output(run, session.scheduler.files.runs):
         session.hint(translate("cli.next_logs"), f"tsk logs {run['run_id']}")
     return code

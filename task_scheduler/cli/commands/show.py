@@ -11,6 +11,7 @@ from task_scheduler.cli.command import command as cli_command
 from task_scheduler.cli.display_width import showable
 from task_scheduler.cli.moments import NOTHING, Moments, duration_text
 from task_scheduler.cli.parameters import Number
+from task_scheduler.cli.run_output import has_output
 from task_scheduler.cli.run_tables import put_runs, put_skips
 from task_scheduler.cli.session import Session
 from task_scheduler.cli.standing import is_failing, problem_of, schedule_text
@@ -45,8 +46,12 @@ def command(session: Session, task: str, count: int) -> None:
     if not runs and not skips:
         session.say(translate("cli.never_ran"))
         session.hint(translate("cli.next_run_it"), "tsk run", task)
-    elif is_failing(last) and last is not None:
+    elif is_failing(last) and last is not None and _has_output(session, last["run_id"]):
         session.hint(translate("cli.next_logs"), f"tsk logs {last['run_id']}")
+
+
+def _has_output(session: Session, run_id: int) -> bool:
+    return has_output(session.view.run(run_id), session.scheduler.files.runs)
 
 
 def _facts(

@@ -11,6 +11,7 @@ from task_scheduler.cli.display_width import showable
 from task_scheduler.cli.exit_codes import ExitCode
 from task_scheduler.cli.holders import holder_of, say_declared, started_at
 from task_scheduler.cli.moments import NOTHING, Moments, duration_text
+from task_scheduler.cli.run_output import has_output
 from task_scheduler.cli.session import Session
 from task_scheduler.cli.standing import mark_of, problem_of
 from task_scheduler.cli.tables import Cell, Column, Row
@@ -161,5 +162,9 @@ def _put_problems(
     if len(problems) > _SHOWN:
         session.put(translate("cli.and_more", count=len(problems) - _SHOWN))
     run_id = problems[0]["run_id"]
-    if run_id is not None:
+    if run_id is None:
+        return
+    if has_output(session.view.run(run_id), session.scheduler.files.runs):
         session.hint(translate("cli.next_logs"), f"tsk logs {run_id}")
+    else:
+        session.hint(translate("cli.next_show"), "tsk show", problems[0]["task_id"])

@@ -15,7 +15,7 @@ def command(session: Session) -> int:
     scheduler = session.scheduler
     settings = scheduler.config.settings
     folder = scheduler.config.folder
-    declared = len(scheduler.config.declared())
+    declared = len(scheduler.config.declared(is_code_needed=False))
     session.say(translate("cli.up_config", config=session.shown_config(), count=declared))
     session.say(translate("cli.up_ledger", path=scheduler.files.database))
     log_file = folder / settings.logging.log_dir / settings.logging.log_file

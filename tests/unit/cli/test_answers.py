@@ -76,3 +76,50 @@ def test_what_was_asked_for_and_skipped_is_among_the_skips(farm: MadeLedger) -> 
 
     assert any("130" in line and "skipped" in line for line in lines)
     assert "the previous run was still running" in lines[-1]
+
+
+def test_a_config_that_is_not_there_is_not_found(empty: MadeLedger) -> None:
+    answer = empty.tsk("-c", "nowhere.json", "ls")
+
+    assert answer.code == ExitCode.NOT_FOUND
+    assert "hint" not in answer.err
+
+
+def test_a_zone_that_is_none_is_a_mistake_of_the_command_line(empty: MadeLedger) -> None:
+    for line in ("ls --tz Mars/Base", "--tz Mars/Base explain '@daily'"):
+        answer = empty.tsk(*shlex.split(line))
+        assert answer.code == ExitCode.USAGE
+        assert "--tz: " in answer.err
+        assert "tsk check" not in answer.err
+
+
+def test_what_was_listed_whole_is_not_hinted_at_again(empty: MadeLedger) -> None:
+    empty.config.write_text('{"scheduler": {"max_workers": 0, "nonsense": 1}}')
+
+    answer = empty.tsk("up")
+
+    assert answer.code == ExitCode.INVALID
+    assert "nonsense" in answer.err
+    assert "hint" not in answer.err
+
+
+def test_output_is_hinted_at_only_where_there_is_some(farm: MadeLedger) -> None:
+    assert hinted(farm.tsk("status", "--lang", "en").err)[:2] == ["tsk", "up"]
+    farm.execute("UPDATE attempts SET output_path = NULL")
+
+    assert "tsk logs" not in farm.tsk("status").err
+    assert "tsk show data_upload" in farm.tsk("status").err
+    assert "tsk logs" not in farm.tsk("show", "data_upload").err
+
+
+@pytest.mark.parametrize(("typed", "name"), [("-n 0", "-n"), ("--last=0", "--last"), ("-n0", "-n")])
+def test_an_option_is_named_as_it_was_typed(empty: MadeLedger, typed: str, name: str) -> None:
+    assert f"error: {name}: " in empty.tsk("runs", *typed.split()).err
+
+
+def test_resuming_what_is_not_paused_says_so(farm: MadeLedger) -> None:
+    answer = farm.tsk("resume", "heartbeat")
+
+    assert answer.code == ExitCode.FINE
+    assert answer.err == "heartbeat is not paused\n"
+    assert "not paused" not in farm.tsk("resume", "*").err
