@@ -6,10 +6,12 @@ Responsible for: the loop that polls. A command decides what it prints and when 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from task_scheduler.cli.display_width import showable
 from task_scheduler.cli.run_output import OutputFile, output_files, tail_offset
+from task_scheduler.i18n import translate
 
 if TYPE_CHECKING:
     from task_scheduler.cli.session import Session
@@ -46,6 +48,7 @@ def follow_output(
     there at the beginning.
     """
     files: dict[int, OutputFile] = {}
+    told: set[int] = set()
     for look, run in enumerate(_looks(session, run_id, timeout_seconds)):
         found = output_files(run, session.scheduler.files.runs)
         for number in sorted(found):
@@ -59,9 +62,30 @@ def follow_output(
             for chunk in files[number].chunks():
                 show(number, chunk)
         # The run was read before its files: what it wrote until its end has been shown.
+        if run["state"] in LIVING:
+            _tell_failures(session, run, told, is_first_look=look == 0)
         if run["state"] not in LIVING:
             return run
     return None
+
+
+def _tell_failures(
+    session: Session, run: Mapping[str, Any], told: set[int], *, is_first_look: bool
+) -> None:
+    """Say which attempts have failed since the last look, and when the next one comes."""
+    for attempt in run["attempts"]:
+        number = attempt["attempt"]
+        if attempt["outcome"] is None or number in told:
+            continue
+        told.add(number)
+        is_last = attempt is run["attempts"][-1]
+        if is_first_look and not is_last:
+            continue
+        error = showable(attempt["error"] or translate(f"cli.state_{attempt['outcome']}"))
+        session.say(translate("cli.attempt_error", attempt=number, error=error))
+        if is_last and run["waiting_for"] == "retry":
+            due = session.moments().full(run["due_at"])
+            session.say(translate("cli.attempt_comes", attempt=number + 1, due=due))
 
 
 def _looks(

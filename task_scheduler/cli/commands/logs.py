@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def command(
             translate("cli.missing_argument", name="TASK|RUN_ID"), click.get_current_context()
         )
     run = _run_meant(session, which)
-    writer = _Writer(session, run["run_id"], is_raw=is_raw, is_following=is_following)
+    writer = _Writer(session, run, is_raw=is_raw, is_following=is_following)
     if is_following and attempt is None and run["state"] in LIVING:
         session.say(translate("cli.watching", run_id=run["run_id"]))
         ended = follow_output(session, run["run_id"], writer.write, lines=lines)
@@ -88,10 +88,13 @@ def _run_meant(session: Session, which: str) -> dict[str, Any]:
 class _Writer:
     """Write output as text, as bytes, or as JSON lines."""
 
-    def __init__(self, session: Session, run_id: int, *, is_raw: bool, is_following: bool) -> None:
+    def __init__(
+        self, session: Session, run: Mapping[str, Any], *, is_raw: bool, is_following: bool
+    ) -> None:
         self._session = session
         self._is_following = is_following
-        self._run_id = run_id
+        self._run_id = run["run_id"]
+        self._is_one_of_several = bool(run["attempts"])
         self._is_raw = is_raw
         self._plain: dict[int, Neutraliser] = {}
         self._open: dict[int, str] = {}
@@ -104,7 +107,7 @@ class _Writer:
             return
         if attempt not in self._plain:
             self._plain[attempt] = Neutraliser()
-            if attempt > 1 and self._is_following:
+            if self._is_following and (attempt > 1 or self._is_one_of_several):
                 self._session.say(translate("cli.attempt_begins", attempt=attempt))
         self._put(attempt, self._plain[attempt].feed(data))
 

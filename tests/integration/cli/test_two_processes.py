@@ -30,6 +30,13 @@ ENTRIES = {
         "at": "2100-01-01T00:00:00+00:00",
         "max_retries": 0,
     },
+    "flaky": {
+        "type": "command",
+        "command": [PYTHON, "-c", "print('one try'); raise SystemExit(3)"],
+        "at": "2100-01-01T00:00:00+00:00",
+        "max_retries": 1,
+        "retry_delay": 1,
+    },
     "slow": {
         "type": "command",
         "command": [PYTHON, "-c", SLOW],
@@ -132,7 +139,7 @@ def test_a_day_with_two_terminals(terminal: Terminal, up: subprocess.Popen[str])
     first = (terminal.folder / "up.txt").read_text()
     assert str(terminal.folder / ".scheduler" / "scheduler.db") in first
     assert str(terminal.folder / "scheduler_config.json") in first
-    assert "tasks declared: 4" in first
+    assert f"tasks declared: {len(ENTRIES)}" in first
 
     down = terminal.tsk("down")
     assert down.returncode == 0, down.stderr
@@ -310,3 +317,16 @@ def _read_terminal(descriptor: int) -> str:
             data += piece
     os.close(descriptor)
     return data.decode()
+
+
+def test_following_tells_of_a_failed_attempt_and_when_the_next_one_comes(
+    terminal: Terminal, up: subprocess.Popen[str]
+) -> None:
+    run_id = terminal.tsk("run", "flaky").stdout.strip()
+
+    followed = terminal.tsk("logs", run_id, "-f")
+
+    told = followed.stderr
+    assert followed.stdout.count("one try") == 2
+    assert told.index("attempt 1: ") < told.index("attempt 2 comes at ")
+    assert told.index("attempt 2 comes at ") < told.index("-- attempt 2 --")
