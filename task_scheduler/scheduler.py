@@ -329,12 +329,15 @@ class TaskScheduler:
         return self.apply_declared()
 
     def apply_declared(self) -> dict[str, int]:
-        """Bring the ledger in line with the tasks that the configuration declares."""
-        declared = self.config.declared()
+        """Bring the ledger in line with the tasks that the configuration declares.
+
+        A function that cannot be imported stops no other task: a warning tells it.
+        """
+        declared = self.config.declared(is_code_needed=False)
         pairs = [(d.task, d.rules if d.is_enabled else ()) for d in declared]
         ids = {d.task.task_id for d in declared}
-        if pairs:
-            self._add(pairs, origin="config")
+        # Also without any: what an older release wrote is brought up to date before it is read.
+        self._add(pairs, origin="config")
         gone = [task_id for task_id in self.view.ids_from("config") if task_id not in ids]
         if gone and self.config.path is not None:
             self._runtime.execute(RemoveEntries(task_ids=gone))

@@ -6,9 +6,20 @@ A skip for something that is missing would make a green run out of tests that ne
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Iterator
 
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def zone_of_the_environment() -> Iterator[None]:
+    """Let the C library stand where the environment says, whatever zone the test before was in.
+
+    A test that sets TZ has it taken back, but the library keeps the zone that it last looked up.
+    """
+    yield
+    time.tzset()
 
 
 @pytest.hookimpl(wrapper=True)

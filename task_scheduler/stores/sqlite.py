@@ -262,11 +262,18 @@ class SqliteReader:
         except sqlite3.Error:
             self._disconnect()
             raise
-        if not version:
-            # Somebody is just making it.
-            self._disconnect()
-            return None
-        return connection
+        known = migrations()[-1][0]
+        if version == known:
+            return connection
+        self._disconnect()
+        if version > known:
+            raise SchemaTooNewError(
+                "errors.schema_too_new", path=self.path, found=version, known=known
+            )
+        if version:
+            raise StoreUnavailableError("errors.schema_older", path=self.path)
+        # Somebody is just making it.
+        return None
 
 
 def _close_with(owner: object, connection: sqlite3.Connection) -> weakref.finalize[..., object]:

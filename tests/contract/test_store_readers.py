@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from task_scheduler.errors import SchemaTooNewError, StoreUnavailableError
 from task_scheduler.stores import sqlite
 from task_scheduler.stores.sqlite import SqliteReader, SqliteStore
 from tests.contract.ledgers import bytes_of, child, ids, put, put_many
@@ -183,3 +184,25 @@ def test_a_forked_child_is_refused_the_store_and_may_read(tmp_path: Path) -> Non
     output, _ = program.communicate()
 
     assert (output, program.returncode) == ("kept\n", 0)
+
+
+def test_a_ledger_of_an_older_release_is_named_and_not_misread(tmp_path: Path) -> None:
+    path = tmp_path / "scheduler.db"
+    SqliteStore(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+
+    with pytest.raises(StoreUnavailableError, match="older release"):
+        SqliteReader(path).fetch("count_entries")
+
+
+def test_a_reader_refuses_the_schema_of_a_newer_release(tmp_path: Path) -> None:
+    path = tmp_path / "scheduler.db"
+    SqliteStore(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+
+    with pytest.raises(SchemaTooNewError):
+        SqliteReader(path).fetch("count_entries")

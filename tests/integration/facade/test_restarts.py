@@ -19,6 +19,7 @@ from task_scheduler import (
     ScheduleType,
     TaskScheduler,
 )
+from task_scheduler.stores.statements import migrations
 from tests.integration.facade import work
 from tests.integration.facade.bench import Bench, eventually, ran, settled
 
@@ -262,3 +263,15 @@ def test_nothing_is_early(bench: Bench) -> None:
 
     ran(scheduler, "t")
     assert 0 <= started[0] - at < 0.5
+
+
+def test_a_ledger_of_an_older_release_is_brought_up_to_date_by_a_start(tmp_path: Path) -> None:
+    path = tmp_path / "scheduler.db"
+    first = migrations()[0]
+    connection = sqlite3.connect(path)
+    connection.executescript(f"{first[1]}\nPRAGMA user_version = {first[0]};")
+    connection.close()
+
+    with TaskScheduler({}, storage=str(path), logging={"log_dir": str(tmp_path)}) as scheduler:
+        scheduler.add_task(FunctionTask("beat", "Beat", lambda: True), every=60)
+        eventually("it runs", lambda: scheduler.get_task_status("beat")["run_count"] == 1)

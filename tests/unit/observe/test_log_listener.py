@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -76,12 +75,6 @@ EVENTS: list[tuple[events.Event, str]] = [
     (events.StandbyWaiting("/farm/scheduler.db"), "INFO"),
     (events.StandbyTookOver("/farm/scheduler.db"), "INFO"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def in_the_zone_of_the_environment() -> None:
-    """Let the C library stand where the environment says, whoever changed that before."""
-    time.tzset()
 
 
 @pytest.fixture(autouse=True)
