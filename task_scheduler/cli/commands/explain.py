@@ -19,6 +19,7 @@ from task_scheduler.cli.failures import CliError
 from task_scheduler.cli.moments import NOTHING, Moments, duration_text
 from task_scheduler.cli.parameters import Number, did_you_mean
 from task_scheduler.cli.session import Session
+from task_scheduler.cli.spoken_interval import in_short
 from task_scheduler.cli.tables import Cell, Column, Row
 from task_scheduler.errors import ScheduleError, TaskNotFoundError, TaskSchedulerError
 from task_scheduler.i18n import translate
@@ -121,7 +122,7 @@ def command(session: Session, expression: str | None, count: int, task_id: str |
 
 def _rule(session: Session, text: str, now: int, task: _Task | None) -> dict[str, Any]:
     """Return the plain form of the rule of a text; raises ScheduleError where it is none."""
-    rule = rule_from_text(text, now=now, timezone=session.zone_name)
+    rule = rule_from_text(in_short(text), now=now, timezone=session.zone_name)
     # Asked here, so that an error is one of the text.
     occurrences_of(rule, task_id=None if task is None else task.task_id)
     return to_plain(rule) or {}
@@ -357,6 +358,9 @@ def _refuse(session: Session, expression: str, error: ScheduleError) -> ExitCode
     """Show what is wrong with a text, with a mark under the place."""
     place = place_in(expression, error)
     sentence = f"{error}{_name_meant(error)}"
+    if error.key == "schedules.bad_every":
+        # Its own sentence is for a program, in whose words this is a keyword.
+        sentence = translate("explain.bad_interval", value=error.values["value"])
     if session.is_json or session.is_jsonl:
         details = {
             "key": error.key,

@@ -123,3 +123,37 @@ def test_resuming_what_is_not_paused_says_so(farm: MadeLedger) -> None:
     assert answer.code == ExitCode.FINE
     assert answer.err == "heartbeat is not paused\n"
     assert "not paused" not in farm.tsk("resume", "*").err
+
+
+@pytest.mark.parametrize(
+    ("spoken", "short"),
+    [
+        ("every 5 minutes", "every 5m"),
+        ("every minute", "every 1m"),
+        ("Every 30 seconds", "every 30s"),
+        ("every 2hours", "every 2h"),
+        ("every day", "every 1d"),
+        ("every 2 weeks", "every 2w"),
+        ("every 5 min", "every 5m"),
+    ],
+)
+def test_an_interval_may_be_spoken(empty: MadeLedger, spoken: str, short: str) -> None:
+    answer = empty.tsk("explain", spoken)
+
+    assert answer.code == ExitCode.FINE, answer.err
+    assert answer.out == empty.tsk("explain", short).out
+
+
+@pytest.mark.parametrize("word", ["hourly", "daily", "weekly"])
+def test_the_words_of_calendars_are_understood(empty: MadeLedger, word: str) -> None:
+    assert empty.tsk("explain", word).code == ExitCode.FINE
+
+
+def test_an_interval_that_is_none_is_answered_in_the_words_of_the_command_line(
+    empty: MadeLedger,
+) -> None:
+    answer = empty.tsk("explain", "every blue")
+
+    assert answer.code == ExitCode.INVALID
+    assert "every 5m" in answer.err
+    assert "timedelta" not in answer.err
