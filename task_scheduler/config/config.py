@@ -149,14 +149,15 @@ class Config:
             self._adopt(self._merged, self._settings, read)
         return sentences
 
-    def declared(self) -> list[Declared]:
+    def declared(self, *, is_code_needed: bool = True) -> list[Declared]:
         """Return the declared tasks; their functions are imported now.
 
-        Raises ConfigError that lists every entry that cannot be made, with its place.
+        Raises ConfigError that lists every entry that cannot be made, with its place. Unless code
+        is needed, a function that cannot be imported is none: its task is there and cannot run.
         """
         with self._lock:
             merged, settings, calendars = self._merged, self._settings, self._calendars
-        return self._declared(merged, settings, calendars)
+        return self._declared(merged, settings, calendars, is_code_needed=is_code_needed)
 
     def plain(self) -> Mapping[str, Any]:
         """Return the values behind `config`; they are not to be changed."""
@@ -195,14 +196,17 @@ class Config:
             del holder[path[-1]]
             self._change(base, {})
 
-    def _declared(self, merged: Merged, settings: Settings, read: Read) -> list[Declared]:
+    def _declared(
+        self, merged: Merged, settings: Settings, read: Read, *, is_code_needed: bool = True
+    ) -> list[Declared]:
         folders = Folders(self.folder, settings.logging.log_dir)
         calendars = _registry_of(read)
         found: list[Declared] = []
         problems: list[Problem] = []
         for task_id, entry in settings.entries.items():
             try:
-                found.append(entry.declare(task_id, folders, calendars))
+                declared = entry.declare(task_id, folders, calendars, is_code_needed=is_code_needed)
+                found.append(declared)
             except EntryError as error:
                 problems.append(entry_problem(merged, task_id, error))
         if problems:

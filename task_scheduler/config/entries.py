@@ -26,7 +26,7 @@ from task_scheduler.errors import DefinitionError, TaskSchedulerError
 from task_scheduler.schedules.calendars.registry import Calendars
 from task_scheduler.schedules.rule import ScheduleRule
 from task_scheduler.tasks.command import CommandTask
-from task_scheduler.tasks.function import FunctionTask
+from task_scheduler.tasks.function import FunctionTask, MissingFunction
 from task_scheduler.tasks.json_values import is_json
 from task_scheduler.tasks.log_cleanup import LogCleanupTask
 from task_scheduler.tasks.script import ScriptTask
@@ -109,8 +109,18 @@ class EntryConfig(TimeKeys, PolicyKeys):
     }
     """The key at which an error of a task stands, where it does not say so itself."""
 
-    def declare(self, task_id: str, folders: Folders, calendars: Calendars) -> Declared:
-        """Return task and rules; a function is imported now. Raises EntryError."""
+    def declare(
+        self,
+        task_id: str,
+        folders: Folders,
+        calendars: Calendars,
+        *,
+        is_code_needed: bool = True,  # noqa: ARG002  of functions
+    ) -> Declared:
+        """Return task and rules; a function is imported now. Raises EntryError.
+
+        Unless its code is needed, one that cannot be imported makes a task that cannot run.
+        """
         rules = self.rules(task_id, calendars)
         try:
             task = self._task(task_id, folders)
@@ -214,6 +224,24 @@ class FunctionEntry(EntryConfig):
     ]
     args: Annotated[list[Any], AfterValidator(_plain_json)] = Field(default_factory=list)
     kwargs: Annotated[dict[str, Any], AfterValidator(_plain_json)] = Field(default_factory=dict)
+
+    def declare(
+        self,
+        task_id: str,
+        folders: Folders,
+        calendars: Calendars,
+        *,
+        is_code_needed: bool = True,
+    ) -> Declared:
+        """Return task and rules as any entry does."""
+        try:
+            return super().declare(task_id, folders, calendars)
+        except EntryError as error:
+            if is_code_needed or error.error.key != "tasks.unresolved_function":
+                raise
+            missing = MissingFunction(self.function, error.error)
+        task = FunctionTask(task_id, self.name, missing, self.args, self.kwargs, **self._common())
+        return Declared(task, self.rules(task_id, calendars), self.enabled)
 
     def _check_task(self, task_id: str, folders: Folders) -> None:
         """Leave it at what the model checked: more would run code of the user."""

@@ -16,17 +16,29 @@ from types import MethodType
 from typing import Any, ClassVar
 
 from task_scheduler.core.model import Isolation, LaunchSpec, Policies
-from task_scheduler.errors import DefinitionError
+from task_scheduler.errors import DefinitionError, TaskSchedulerError
 from task_scheduler.i18n import translate
 from task_scheduler.tasks import call
 from task_scheduler.tasks.context import RunContext, active_context, environment
 from task_scheduler.tasks.json_values import is_json
 from task_scheduler.tasks.task import BaseTask
 
-__all__ = ["FunctionTask", "reference_of", "resolve_function"]
+__all__ = ["FunctionTask", "MissingFunction", "reference_of", "resolve_function"]
 
 _PAYLOAD_LIMIT = 100_000
 """Bytes. Linux takes no environment variable above 128 KiB."""
+
+
+class MissingFunction:
+    """Stands for a function that cannot be imported now: its task can be stored, but not run."""
+
+    def __init__(self, reference: str, error: TaskSchedulerError) -> None:
+        self.reference = reference
+        self.error = error
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        """Raise what its import raised."""
+        raise self.error
 
 
 class FunctionTask(BaseTask):
@@ -54,6 +66,8 @@ class FunctionTask(BaseTask):
     ) -> None:
         super().__init__(task_id, name, description=description, **policies)
         reference = func if isinstance(func, str) else None
+        if isinstance(func, MissingFunction):
+            reference = func.reference
         if isinstance(func, str):
             func = resolve_function(func)
         if not callable(func):
@@ -91,6 +105,9 @@ class FunctionTask(BaseTask):
 
     def warnings(self) -> list[str]:
         """Warn of a call that does not fit the signature, and of one that would run nothing."""
+        if isinstance(self.func, MissingFunction):
+            reason = str(self.func.error)
+            return [translate("tasks.missing_function", task_id=self.task_id, reason=reason)]
         found = []
         name = _name_of(self.func)
         try:

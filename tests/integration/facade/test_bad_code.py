@@ -185,3 +185,21 @@ def test_a_task_may_use_its_own_scheduler(bench: Bench) -> None:
     eventually("it removes itself", lambda: "parent" not in scheduler.get_task_status()["tasks"])
     assert ran(scheduler, "child")["success_count"] == 1
     assert done == ["child"]
+
+
+def test_a_function_that_cannot_be_imported_stops_no_other_task_of_the_configuration(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = {
+        "bad": {"type": "function", "function": "not_yet_there_x:f", "every": 0.1},
+        "good": {"type": "command", "command": ["true"], "every": 0.1},
+    }
+    first = bench.running(entries=entries)
+    ran(first, "good")
+    assert first.get_task_status("bad")["status"] == "unresolved"
+    assert "task 'bad' does not run until its function is there" in bench.log()
+    first.stop()
+
+    (bench.folder / "not_yet_there_x.py").write_text("def f(): pass\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(bench.folder)
+    ran(bench.running(entries=entries), "bad")

@@ -227,6 +227,20 @@ def test_functions_that_cannot_be_imported_are_told_together_with_their_places(l
     ]
 
 
+def test_where_no_code_is_needed_a_missing_function_stops_no_other_task(load: Load) -> None:
+    config = load("""{"entries": {
+      "bad": {"type": "function", "function": "no_such_module_x:f", "every": 5},
+      "good": {"type": "command", "command": ["x"], "every": 5}
+    }}""")
+
+    bad, good = (declared.task for declared in config.declared(is_code_needed=False))
+
+    assert good.task_id == "good"
+    (warning,) = bad.warnings()
+    assert warning.startswith("task 'bad' does not run until its function is there: ")
+    assert "No module named 'no_such_module_x'" in warning
+
+
 def test_loading_imports_no_code_of_the_user(load: Load, tmp_path: Path) -> None:
     (tmp_path / "never_imported_x.py").write_text("raise SystemExit\n", encoding="utf-8")
 
