@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +16,11 @@ from task_scheduler.cli.tables import Cell, Column, Row
 from task_scheduler.errors import ConfigError
 from task_scheduler.i18n import set_language, translate
 from task_scheduler.schedules.rule import describe
+from task_scheduler.stores.sqlite import MEMORY
 from task_scheduler.tasks.registry import warnings_of
+
+if TYPE_CHECKING:
+    from task_scheduler.config.settings import Settings
 
 
 @cli_command("check", examples=("tsk check", "tsk check farm/scheduler_config.json"))
@@ -34,6 +39,7 @@ def command(session: Session, file: str | None) -> ExitCode:
         return _refuse(session, error, source)
     path = None if config.path is None else str(config.path)
     warnings = [sentence for item in declared for sentence in warnings_of(item.task)]
+    warnings += _place_warnings(config.settings)
     if session.is_json:
         ids = [item.task.task_id for item in declared]
         values = {"file": path, "is_valid": True, "problems": [], "warnings": warnings}
@@ -59,6 +65,24 @@ def command(session: Session, file: str | None) -> ExitCode:
     for sentence in warnings:
         session.say(translate("cli.warning", sentence=showable(sentence)))
     return ExitCode.FINE
+
+
+def _place_warnings(settings: Settings) -> list[str]:
+    """Return which of the places that a start writes to cannot be written by this user."""
+    places = {"logs": Path(settings.logging.log_dir)}
+    if settings.storage.path != MEMORY:
+        places["ledger"] = Path(settings.storage.path).parent
+    return [
+        translate(f"cli.check_shut_{name}", path=folder)
+        for name, folder in places.items()
+        if not _can_be_written(folder)
+    ]
+
+
+def _can_be_written(folder: Path) -> bool:
+    """Whether a folder, or the one in which it would be made, takes new files."""
+    there = next((path for path in (folder, *folder.parents) if os.access(path, os.F_OK)), folder)
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def _refuse(session: Session, error: ConfigError, source: str | None) -> ExitCode:

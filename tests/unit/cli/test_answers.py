@@ -157,3 +157,22 @@ def test_an_interval_that_is_none_is_answered_in_the_words_of_the_command_line(
     assert answer.code == ExitCode.INVALID
     assert "every 5m" in answer.err
     assert "timedelta" not in answer.err
+
+
+def test_check_warns_of_what_a_start_could_not_write_or_find(empty: MadeLedger) -> None:
+    (empty.folder / "file").touch()
+    empty.config.write_text(
+        '{"storage": {"path": "file/scheduler.db"}, "logging": {"log_dir": "file/logs"},'
+        ' "entries": {"up": {"type": "script", "script_path": "gone.py", "every": "1h"}}}'
+    )
+
+    answer = empty.tsk("check")
+
+    assert answer.code == ExitCode.FINE
+    warnings = [line for line in answer.err.splitlines() if line.startswith("warning: ")]
+    assert [word for word in ("gone.py", "storage.path", "log_dir") if word in answer.err] == [
+        "gone.py",
+        "storage.path",
+        "log_dir",
+    ]
+    assert len(warnings) == 3
