@@ -4,6 +4,7 @@ The package of the same name beside this file wins every import of ``task_schedu
 """
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -20,15 +21,39 @@ NEEDS = (
     "yaml",
 )
 
+SENTENCES = {
+    "old": {
+        "en": "{python} is older than Python 3.11.",
+        "zh": "{python} 早于 Python 3.11。",
+        "ja": "{python} は Python 3.11 より前の版です。",
+    },
+    "lacks": {
+        "en": "{python} lacks {missing}.",
+        "zh": "{python} 缺少 {missing}。",
+        "ja": "{python} には {missing} がありません。",
+    },
+    "remedy": {
+        "en": "This sets up all it needs and starts:",
+        "zh": "以下命令会安装所需的一切并启动：",
+        "ja": "次のコマンドが必要なものをすべて用意して起動します:",
+    },
+}
+
+
+def sentence(key):
+    """Return a sentence in the language of the machine; this must run without any package."""
+    names = ("LC_ALL", "LC_MESSAGES", "LANG")
+    tag = next((os.environ[name] for name in names if os.environ.get(name)), "en")[:2]
+    return SENTENCES[key].get(tag, SENTENCES[key]["en"])
+
+
 if __name__ == "__main__":
     missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
     if sys.version_info < (3, 11) or missing:
-        lacks = f"lacks {', '.join(missing)}" if missing else "is older than 3.11"
+        told = sentence("lacks" if missing else "old")
+        told = told.format(python=sys.executable, missing=", ".join(missing))
         here = Path(__file__).resolve().parent
-        sys.exit(
-            f"task_scheduler: {sys.executable} {lacks}. This sets up all it needs and starts:\n"
-            f"    {here}/scripts/run"
-        )
+        sys.exit(f"task_scheduler: {told}\n{sentence('remedy')}\n    {here}/scripts/run")
 
     from task_scheduler.presets.farm.main import main
 

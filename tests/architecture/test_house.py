@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -86,3 +87,24 @@ def test_a_shim_without_its_dependencies_names_the_remedy(shim: str, remedy: str
     assert done.returncode == 1
     assert f"{ROOT / remedy}\n" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("language", "word"),
+    [("C.UTF-8", "lacks"), ("zh_CN.UTF-8", "缺少"), ("ja_JP.UTF-8", "ありません")],
+)
+@pytest.mark.parametrize("shim", ["task_scheduler.py", "task_examples.py"])
+def test_a_shim_speaks_the_language_and_knows_the_environment_of_the_machine(
+    shim: str, language: str, word: str
+) -> None:
+    variables = {"LC_ALL": language, "PYTHONUTF8": "1", "TASK_SCHEDULER_VENV": "/somewhere"}
+    done = subprocess.run(
+        [sys.executable, "-S", str(ROOT / shim)],
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, **variables},
+        check=False,
+    )
+
+    assert word in done.stderr
+    assert ("/somewhere/bin/python" in done.stderr) == (shim == "task_examples.py")
