@@ -224,7 +224,9 @@ def _word(row: dict[str, Any], next_at: Microseconds | None) -> str:
     if row["paused_at"] is not None:
         return "paused"
     is_waiting = not row["rules"] or any(_is_of_boot(rule) for rule in row["rules"])
-    return "finished" if next_at is None and not is_waiting else "idle"
+    # A rule that raised is asked again: nobody knows that it has no more runs.
+    is_over = next_at is None and not is_waiting and row["rule_error"] is None
+    return "finished" if is_over else "idle"
 
 
 def _is_of_boot(rule: dict[str, Any]) -> bool:

@@ -61,6 +61,7 @@ def test_a_rule_that_misbehaves_holds_back_its_own_task_and_says_so(
         lambda: (s := scheduler.get_task_status("ruled"))["rule_error"] and s,
     )
     assert told in status["rule_error"]
+    assert status["status"] == "idle"
     eventually("the log says it", lambda: "The schedule of ruled is wrong" in bench.log())
     neighbour.goes_on()
 
