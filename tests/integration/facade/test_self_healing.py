@@ -153,7 +153,7 @@ def test_a_read_only_disk_is_refused_at_the_start_and_used_once_it_is_not(
     remount("ro")
     scheduler = bench.scheduler(storage=storage)
 
-    with pytest.raises(StoreError, match="ls -ld"):
+    with pytest.raises(StoreError, match="Read-only file system"):
         scheduler.start()
 
     remount("rw")
