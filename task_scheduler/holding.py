@@ -17,13 +17,11 @@ from dataclasses import dataclass, field
 from task_scheduler.bindings import Bindings
 from task_scheduler.clock import read_boot_id
 from task_scheduler.core.engine import Engine
-from task_scheduler.core.entries import StoredEntry
-from task_scheduler.core.flights import Flight
 from task_scheduler.core.inbox import AddEntries, Fact, Returned
 from task_scheduler.core.limits import EngineLimits
-from task_scheduler.core.model import Claim, Completion, Entry, Microseconds, Outcome
+from task_scheduler.core.model import Claim, Completion, Entry, Outcome
 from task_scheduler.core.ports import Clock, Emit
-from task_scheduler.core.recovery import Recovered, Verdict, flight_of_row, recover_functions
+from task_scheduler.core.recovery import Recovered, Verdict, take_over
 from task_scheduler.dispatcher import Dispatcher
 from task_scheduler.errors import StoreUnavailableError, TaskSchedulerError
 from task_scheduler.executors.marks import MarkFile, MemoryMarks
@@ -171,51 +169,26 @@ class Holding:
             ) from error
 
     def _recover(self, marks: MemoryMarks, fresh: Sequence[str]) -> tuple[Recovered, list[Claim]]:
-        """Begin an epoch and find out what became of every claim of the epochs before it."""
-        store, boot_id = self.store, read_boot_id()
-        gone = self._bindings.missing_functions(store.fetch("function_references"))
-        with store.transaction():
-            store.execute(
-                "begin_epoch",
-                boot_id=boot_id,
-                pid=os.getpid(),
-                version=__version__,
-                at=self._clock.now(),
-            )
-            boots = {int(epoch): boot for epoch, boot in store.fetch("boot_of_epochs").items()}
-            rows = store.fetch("claimed_runs")
-            store.execute("unbind_all", bound=list(fresh))
-            store.execute("resolve_functions", gone=gone)
-            store.execute("resolve_again", gone=gone)
-            store.execute("hold_unresolved")
-            store.execute("free_resolved")
-            store.execute("forget_threads")
-            store.execute("plan_boot_runs", boot_id=boot_id, now=self._clock.now())
-        ids = sorted({row[1] for row in rows})
-        entries = {row[0]: StoredEntry(row).entry for row in store.fetch("load_entries", ids=ids)}
-        recovered = Recovered()
-        functions: list[tuple[Flight, Microseconds | None]] = []
+        """Find out what became of every claim of an earlier process; return those that live too."""
         alive: list[Claim] = []
-        for row in rows:
-            entry = entries.get(row[1])
-            flight = flight_of_row(row, entry)
-            claim = flight.claim
-            if claim.executor == "process":
-                is_same_boot = boots.get(claim.token >> 32) == boot_id
-                verdict, completion = self.processes.inspect(claim, is_same_boot=is_same_boot)
-                recovered.add(flight, verdict, completion)
-                if verdict == Verdict.ALIVE:
-                    alive.append(claim)
-            else:
-                functions.append((flight, row[15]))
-        recover_functions(
-            functions,
-            mark_of=marks.read if isinstance(marks, MarkFile) else lambda _: None,
-            boots=boots,
-            boot_id=boot_id,
+
+        def inspect(claim: Claim, is_same_boot: bool) -> tuple[str, Completion | None]:
+            verdict, completion = self.processes.inspect(claim, is_same_boot=is_same_boot)
+            if verdict == Verdict.ALIVE:
+                alive.append(claim)
+            return verdict, completion
+
+        recovered = take_over(
+            self.store,
+            boot_id=read_boot_id(),
+            pid=os.getpid(),
+            version=__version__,
             now=self._clock.now(),
+            fresh=fresh,
+            gone=self._bindings.missing_functions(self.store.fetch("function_references")),
+            inspect=inspect,
+            mark_of=marks.read if isinstance(marks, MarkFile) else lambda _: None,
             lost_text=translate("runtime.lost_error"),
-            recovered=recovered,
         )
         return recovered, alive
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from task_scheduler.core.entries import StoredEntry
 from task_scheduler.core.events import AttemptRecovered
 from task_scheduler.core.flights import Flight
 from task_scheduler.core.inbox import Returned
@@ -26,8 +27,17 @@ from task_scheduler.core.model import (
     Outcome,
     SkipReason,
 )
+from task_scheduler.core.ports import Store
 
-__all__ = ["Mark", "Recovered", "Verdict", "claim_of_row", "flight_of_row", "recover_functions"]
+__all__ = [
+    "Mark",
+    "Recovered",
+    "Verdict",
+    "claim_of_row",
+    "flight_of_row",
+    "recover_functions",
+    "take_over",
+]
 
 
 class Mark:
@@ -149,3 +159,55 @@ def recover_functions(
         )
         is_lost = outcome is Outcome.LOST
         recovered.add(flight, Verdict.LOST if is_lost else Verdict.ENDED, completion)
+
+
+def take_over(
+    store: Store,
+    *,
+    boot_id: str,
+    pid: int,
+    version: str,
+    now: Microseconds,
+    fresh: Sequence[str],
+    gone: Sequence[str],
+    inspect: Callable[[Claim, bool], tuple[str, Completion | None]],
+    mark_of: Callable[[int], int | None],
+    lost_text: str,
+) -> Recovered:
+    """Begin an epoch and find out what became of every claim of the epochs before it.
+
+    `fresh` are the entries whose code this process has just added, `gone` the functions that it
+    cannot import; `inspect` answers for a program, told whether it was started in this boot.
+    """
+    with store.transaction():
+        store.execute("begin_epoch", boot_id=boot_id, pid=pid, version=version, at=now)
+        boots = {int(epoch): boot for epoch, boot in store.fetch("boot_of_epochs").items()}
+        rows = store.fetch("claimed_runs")
+        store.execute("unbind_all", bound=list(fresh))
+        store.execute("resolve_functions", gone=list(gone))
+        store.execute("resolve_again", gone=list(gone))
+        store.execute("hold_unresolved")
+        store.execute("free_resolved")
+        store.execute("forget_threads")
+        store.execute("plan_boot_runs", boot_id=boot_id, now=now)
+    ids = sorted({row[1] for row in rows})
+    entries = {row[0]: StoredEntry(row).entry for row in store.fetch("load_entries", ids=ids)}
+    recovered = Recovered()
+    functions: list[tuple[Flight, Microseconds | None]] = []
+    for row in rows:
+        flight = flight_of_row(row, entries.get(row[1]))
+        if flight.claim.executor == "process":
+            is_same_boot = boots.get(flight.claim.token >> 32) == boot_id
+            recovered.add(flight, *inspect(flight.claim, is_same_boot))
+        else:
+            functions.append((flight, row[15]))
+    recover_functions(
+        functions,
+        mark_of=mark_of,
+        boots=boots,
+        boot_id=boot_id,
+        now=now,
+        lost_text=lost_text,
+        recovered=recovered,
+    )
+    return recovered

@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 
 from task_scheduler.bindings import Bindings
 from task_scheduler.core.engine import Engine
-from task_scheduler.core.entries import StoredEntry
 from task_scheduler.core.events import Event
-from task_scheduler.core.flights import Flight
 from task_scheduler.core.inbox import Command, Fact, Started
 from task_scheduler.core.limits import EngineLimits
 from task_scheduler.core.model import (
@@ -26,7 +24,7 @@ from task_scheduler.core.model import (
     OverlapPolicy,
     Policies,
 )
-from task_scheduler.core.recovery import Recovered, Verdict, flight_of_row, recover_functions
+from task_scheduler.core.recovery import Recovered, Verdict, take_over
 from task_scheduler.i18n import translate
 from task_scheduler.stores.sqlite import SqliteStore
 from task_scheduler.testing.scripts import Ending
@@ -182,43 +180,21 @@ class Life:
         self._is_urgent = self._is_urgent or not is_quiet
 
     def _recover(self, marks: VirtualMarks) -> Recovered:
-        """Begin an epoch and find out what became of every claim, as the runtime does it."""
+        """Find out what became of every claim, as the runtime does it."""
         around = self._around
-        store, now = around.store, around.clock.now()
-        with store.transaction():
-            store.execute(
-                "begin_epoch", boot_id=around.boot_id, pid=_PID, version=__version__, at=now
-            )
-            boots = {int(epoch): boot for epoch, boot in store.fetch("boot_of_epochs").items()}
-            rows = store.fetch("claimed_runs")
-            # Nothing of its code can be missing: the program that starts again brings it.
-            store.execute("unbind_all", bound=[])
-            store.execute("resolve_functions", gone=[])
-            store.execute("resolve_again", gone=[])
-            store.execute("hold_unresolved")
-            store.execute("free_resolved")
-            store.execute("forget_threads")
-            store.execute("plan_boot_runs", boot_id=around.boot_id, now=now)
-        ids = sorted({row[1] for row in rows})
-        entries = {row[0]: StoredEntry(row).entry for row in store.fetch("load_entries", ids=ids)}
-        recovered = Recovered()
-        functions: list[tuple[Flight, Microseconds | None]] = []
-        for row in rows:
-            flight = flight_of_row(row, entries.get(row[1]))
-            if flight.claim.executor == "process":
-                recovered.add(flight, *self._inspect(flight.claim))
-            else:
-                functions.append((flight, row[15]))
-        recover_functions(
-            functions,
-            mark_of=marks.read,
-            boots=boots,
+        return take_over(
+            around.store,
             boot_id=around.boot_id,
-            now=now,
+            pid=_PID,
+            version=__version__,
+            now=around.clock.now(),
+            # Nothing of its code can be missing: the program that starts again brings it.
+            fresh=(),
+            gone=(),
+            inspect=lambda claim, _: self._inspect(claim),
+            mark_of=marks.read,
             lost_text=translate("runtime.lost_error"),
-            recovered=recovered,
         )
-        return recovered
 
     def _inspect(self, claim: Claim) -> tuple[str, Completion | None]:
         """Tell what became of a program."""

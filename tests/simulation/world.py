@@ -14,7 +14,6 @@ from typing import Any
 
 from task_scheduler.bindings import Bindings
 from task_scheduler.core.engine import Engine
-from task_scheduler.core.entries import StoredEntry
 from task_scheduler.core.events import Event
 from task_scheduler.core.inbox import (
     AddEntries,
@@ -28,10 +27,8 @@ from task_scheduler.core.inbox import (
 from task_scheduler.core.limits import EngineLimits
 from task_scheduler.core.model import SECOND, Claim, Completion, Entry, Outcome
 from task_scheduler.core.recovery import (
-    Recovered,
     Verdict,
-    flight_of_row,
-    recover_functions,
+    take_over,
 )
 from task_scheduler.errors import StoreUnavailableError, TaskSchedulerError
 from task_scheduler.stores.sqlite import MEMORY, SqliteStore
@@ -218,37 +215,17 @@ class World:
         clock, store = self.clock, self.ledger
         self._live_without_scheduler()
         self.bindings = Bindings()
-        now = clock.now()
-        with store.transaction():
-            store.execute("begin_epoch", boot_id=self.boot_id, pid=1, version="0", at=now)
-            boots = {int(epoch): boot for epoch, boot in store.fetch("boot_of_epochs").items()}
-            rows = store.fetch("claimed_runs")
-            store.execute("unbind_all", bound=[])
-            store.execute("resolve_functions", gone=[])
-            store.execute("resolve_again", gone=[])
-            store.execute("hold_unresolved")
-            store.execute("free_resolved")
-            store.execute("forget_threads")
-            store.execute("plan_boot_runs", boot_id=self.boot_id, now=now)
-        ids = sorted({row[1] for row in rows})
-        entries = {row[0]: StoredEntry(row).entry for row in store.fetch("load_entries", ids=ids)}
-        recovered = Recovered()
-        functions = []
-        for row in rows:
-            entry = entries.get(row[1])
-            flight = flight_of_row(row, entry)
-            if flight.claim.executor == "process":
-                recovered.add(flight, *self._inspect(flight.claim))
-            else:
-                functions.append((flight, row[15]))
-        recover_functions(
-            functions,
-            mark_of=marks.read if marks is not None else lambda _: None,
-            boots=boots,
+        recovered = take_over(
+            store,
             boot_id=self.boot_id,
-            now=now,
+            pid=1,
+            version="0",
+            now=clock.now(),
+            fresh=(),
+            gone=(),
+            inspect=lambda claim, _: self._inspect(claim),
+            mark_of=marks.read if marks is not None else lambda _: None,
             lost_text="lost",
-            recovered=recovered,
         )
         self.marks = Marks(marks)
         self.marks.reserve({flight.claim.slot for flight in recovered.flights})
