@@ -63,12 +63,12 @@ class SqliteStore:
         self._checkpointed = 0
         if not self.is_memory:
             _check_place(Path(path))
-        with _translated(self.path):
+        with _Translated(self.path):
             self._connection = self._open()
         self._finalizer = _close_with(self, self._connection)
         self._file = _identity(self.path)
         try:
-            with _translated(self.path):
+            with _Translated(self.path):
                 self._migrate()
         except BaseException:
             self._connection.close()
@@ -144,7 +144,7 @@ class SqliteStore:
     def transaction(self) -> Iterator[None]:
         """Begin at once as the writer; commit with a sync at the end, or roll back."""
         self._check_process()
-        with self._guard, _translated(self.path):
+        with self._guard, _Translated(self.path):
             if not self.is_memory:
                 self._check_file()
             connection = self._connection
@@ -161,13 +161,13 @@ class SqliteStore:
     def fetch(self, name: str, /, **parameters: Any) -> Any:
         """Return the single value of a named query, decoded where it is JSON."""
         self._check_process()
-        with self._guard, _translated(self.path):
+        with self._guard, _Translated(self.path):
             return _fetch(self._connection, name, parameters)
 
     def execute(self, name: str, /, **parameters: Any) -> int:
         """Run a named statement; return how many rows it changed."""
         self._check_process()
-        with self._guard, _translated(self.path):
+        with self._guard, _Translated(self.path):
             return self._connection.execute(statement(name), _encoded(parameters)).rowcount
 
     def checkpoint(self) -> None:
@@ -179,7 +179,7 @@ class SqliteStore:
         if changes - self._checkpointed < _CHECKPOINT_CHANGES and not is_large:
             return
         mode = "TRUNCATE" if is_large else "PASSIVE"
-        with self._guard, _translated(self.path):
+        with self._guard, _Translated(self.path):
             self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
         self._checkpointed = changes
 
@@ -226,7 +226,7 @@ class SqliteReader:
         """
         if self._store is not None:
             return self._store.fetch(name, **parameters)
-        with self._guard, _translated(self.path):
+        with self._guard, _Translated(self.path):
             connection = self._connected()
             if connection is not None:
                 return _fetch(connection, name, parameters)
@@ -331,11 +331,13 @@ def _identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""Made once: `json.dumps` with options makes an encoder at every call."""
+
+
 def _encoded(parameters: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        if isinstance(value, (list, dict, tuple))
-        else value
+        name: _encode(value) if isinstance(value, (list, dict, tuple)) else value
         for name, value in parameters.items()
     }
 
@@ -366,17 +368,26 @@ def _check_place(path: Path) -> None:
         )
 
 
-@contextmanager
-def _translated(path: str) -> Iterator[None]:
-    """Turn SQLite's errors into ours."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _translation(path, error) from error
-    except OSError as error:
-        raise StoreUnavailableError(
-            "errors.store_unavailable", path=path, reason=str(error)
-        ) from error
+class _Translated:
+    """Turn SQLite's errors into ours; a class, because a generator costs as much as a statement."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        """Nothing is to be prepared."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None:
+            return
+        if isinstance(error, sqlite3.Error):
+            raise _translation(self._path, error) from error
+        if isinstance(error, OSError):
+            raise StoreUnavailableError(
+                "errors.store_unavailable", path=self._path, reason=str(error)
+            ) from error
 
 
 def _translation(path: str, error: sqlite3.Error) -> StoreError:

@@ -8,7 +8,7 @@ INSERT INTO epochs (boot_id, pid, version, started_at) VALUES (:boot_id, :pid, :
 INSERT OR IGNORE INTO runs (task_id, key, origin, state, scheduled_at, due_at, waiting_for, priority, executor)
 SELECT e.task_id, 'boot:' || :boot_id, 'schedule', 'waiting', :now, :now, 'overlap',
     coalesce(e.policies ->> 'priority', 0), e.executor
-FROM entries AS e WHERE 1 = (SELECT count(*) FROM epochs WHERE boot_id = :boot_id)
+FROM entries AS e WHERE :boot_id IS NOT (SELECT boot_id FROM epochs ORDER BY epoch DESC LIMIT 1 OFFSET 1)
 AND EXISTS (SELECT 1 FROM json_each(e.rules) AS rule WHERE lower(trim(rule.value ->> 'cron')) = '@reboot');
 
 -- name: last_epoch
@@ -56,7 +56,7 @@ AND (p.next_due_at IS NULL OR p.next_due_at > :now);
 
 -- name: hold_unresolved
 -- The waiting runs of tasks whose code is not here wait for it.
-UPDATE runs SET waiting_for = 'code' WHERE state = 'waiting' AND token IS NULL
+UPDATE runs SET waiting_for = 'code' WHERE state IN ('waiting', 'running') AND state = 'waiting' AND token IS NULL
 AND (waiting_for IS NULL OR waiting_for IN ('retry', 'pool', 'rate'))
 AND task_id IN (SELECT task_id FROM progress WHERE NOT is_resolved);
 
@@ -64,7 +64,8 @@ AND task_id IN (SELECT task_id FROM progress WHERE NOT is_resolved);
 -- The waiting runs of tasks whose code is back; those of a paused one wait on.
 UPDATE runs SET waiting_for = (SELECT CASE WHEN p.paused_at IS NOT NULL AND runs.origin = 'schedule' THEN 'pause' END
     FROM progress AS p WHERE p.task_id = runs.task_id)
-WHERE state = 'waiting' AND waiting_for = 'code' AND task_id IN (SELECT task_id FROM progress WHERE is_resolved);
+WHERE state IN ('waiting', 'running') AND state = 'waiting' AND waiting_for = 'code'
+AND task_id IN (SELECT task_id FROM progress WHERE is_resolved);
 
 -- name: forget_threads
 -- A new process: whatever thread held a retry back is gone.
