@@ -149,7 +149,7 @@ class EngineLoop:
                 for chore in self._chores:
                     chore()
             if holding.is_active and holding.retention.next_at <= self._clock.boottime():
-                holding.retention.step(self._clock.now(), self._clock.boottime())
+                holding.retention.step()
         except Exception as error:  # fence: tick
             self.fail(error)
             return False

@@ -88,9 +88,11 @@ class Holding:
         )
         self.retention = Retention(
             self.store,
+            clock=clock,
             days=options.retention_days,
             runs_per_task=options.retention_runs,
-            forget_files=self.processes.prune,
+            files=self.processes,
+            last_run_id=lambda: self.engine.last_run_id,
         )
         self.pool: WorkerPool | None = None
         self.engine = Engine(

@@ -1,98 +1,176 @@
 """Retention: old runs go, a small batch at a time.
 
-Responsible for: which runs are old, by age and by number a task, and walking over the ledger
-without ever holding it long. A task's last failure always stays.
+Responsible for: which runs and skips are old, by age and by number a task, when to look for them,
+and walking over the ledger without ever holding it long. A task's last failure always stays.
+
+A walk begins every hour, and before that whenever many runs have been added since the last one: how
+much is kept follows from the configuration, not from how fast the tasks come.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum, auto
+from itertools import islice
+from typing import Protocol
 
 from task_scheduler.core.model import SECOND, Microseconds
-from task_scheduler.core.ports import Store
+from task_scheduler.core.ports import Clock, Store
 
-__all__ = ["Retention"]
+__all__ = ["Retention", "RunFiles"]
 
 _BATCH = 500
 _PAGE = 2_000
+_TASKS = 20
+"""Tasks looked at in one step: each costs a walk over what it keeps."""
 _REST: Microseconds = 3_600 * SECOND
-"""Between two walks."""
+"""Between two walks, unless runs come fast."""
+_SURPLUS = 10_000
+"""Runs added since the last walk began that begin the next one."""
 _FRUITLESS = 20
 """Batches in a row without an old run after which the rest is taken to be young too."""
+_SHARE = 9
+"""Times as long as a step took does the ledger belong to what is due, before the next step."""
 _PAUSE: Microseconds = SECOND // 5
-"""Between two batches of one walk: the ledger is mostly free for what is due."""
-_DAY: Microseconds = 86_400 * SECOND
+"""The longest pause between two steps, of a slow disk."""
+
+
+class RunFiles(Protocol):
+    """The files of runs: one folder an attempt, named ``<run id>-<token>``."""
+
+    def attempt_names(self) -> Iterator[str]:
+        """Give the names of all attempts of which something is left."""
+        ...
+
+    def prune(self, names: Iterable[str]) -> None:
+        """Delete all that is left of these attempts."""
+        ...
+
+
+class _Phase(Enum):
+    """What a walk does, in this order."""
+
+    AGE = auto()
+    NUMBER = auto()
+    FILES = auto()
 
 
 class Retention:
-    """Prune by age first, then by number, then rest; each `step` is one short transaction."""
+    """Prune by age, by number, then the files, then rest; each `step` is one short transaction.
+
+    `last_run_id` tells the greatest id given to a run: by it the runs added since are counted.
+    """
 
     def __init__(
         self,
         store: Store,
         *,
+        clock: Clock,
         days: float,
         runs_per_task: int,
-        forget_files: Callable[[Iterable[int]], None],
+        files: RunFiles,
+        last_run_id: Callable[[], int],
     ) -> None:
         self._store = store
-        self._age = round(days * _DAY)
+        self._clock = clock
+        self._age = round(days * 86_400 * SECOND)
         self._keep = runs_per_task
-        self._forget_files = forget_files
-        self._begin()
-        self.next_at: Microseconds = 0
-        """The boot-clock moment of the next step."""
+        self._files = files
+        self._last_run_id = last_run_id
+        # The first step begins the first walk.
+        self._is_resting = True
+        self._next_at: Microseconds = 0
+        self._began_with = 0
 
-    def step(self, now: Microseconds, boottime: Microseconds) -> int:
+    @property
+    def next_at(self) -> Microseconds:
+        """The boot-clock moment of the next step; it may come nearer while runs are added."""
+        is_crowded = self._is_resting and self._last_run_id() - self._began_with >= _SURPLUS
+        return 0 if is_crowded else self._next_at
+
+    def step(self) -> int:
         """Remove at most one batch; return how many runs went. Raises what the store raises."""
+        began = self._clock.boottime()
+        if self._is_resting:
+            self._begin()
+        removed: list[int] = []
         with self._store.transaction():
-            removed = self._by_age(now) if not self._is_age_done else self._by_number()
+            match self._phase:
+                case _Phase.AGE:
+                    removed = self._by_age(self._clock.now() - self._age)
+                case _Phase.NUMBER:
+                    removed = self._by_number()
             if removed:
                 self._store.execute("delete_attempts", rows=removed)
                 self._store.execute("delete_runs", rows=removed)
-        # After the commit: a file without its run is litter, a run without its file a lie.
-        self._forget_files(removed)
-        is_over = self._is_age_done and self._after_task is None
-        self.next_at = boottime + (_REST if is_over else _PAUSE)
-        if is_over:
-            self._begin()
+        if self._phase is _Phase.FILES:
+            # After the commit: a file without its run is litter, a run without its file a lie.
+            self._sweep()
+        now = self._clock.boottime()
+        pause = _REST if self._is_resting else min(_PAUSE, (now - began) * _SHARE)
+        self._next_at = now + pause
         return len(removed)
 
     def _begin(self) -> None:
         """Stand at the beginning of a walk."""
+        self._is_resting = False
+        self._began_with = self._last_run_id()
         self._after = 0
         self._fruitless = 0
         self._after_task: str | None = ""
         self._crowded: list[str] = []
-        self._is_age_done = not self._age
+        self._names: Iterator[str] | None = None
+        self._phase = _Phase.AGE if self._age else _Phase.NUMBER
 
-    def _by_age(self, now: Microseconds) -> list[int]:
-        before = now - self._age
+    def _by_age(self, before: Microseconds) -> list[int]:
         last, rows = self._store.fetch(
             "prune_candidates", before=before, after=self._after, limit=_BATCH
         )
-        self._store.execute("prune_skips", before=before, limit=_BATCH)
+        skips = self._store.execute("prune_skips", before=before, limit=_BATCH)
         removed = [run_id for run_id in rows if run_id is not None]
         # Runs that stay (last failures) may lie before old ones.
-        self._fruitless = 0 if removed else self._fruitless + 1
-        self._is_age_done = last is None or self._fruitless >= _FRUITLESS
-        self._after = last or 0
+        self._fruitless = 0 if removed or skips else self._fruitless + 1
+        if (last is None and not skips) or self._fruitless >= _FRUITLESS:
+            self._phase = _Phase.NUMBER
+        self._after = last or self._after
         return removed
 
     def _by_number(self) -> list[int]:
         """Walk over the tasks a page at a time; the tallies tell which have no surplus."""
         if not self._keep:
-            self._after_task = None
+            self._phase = _Phase.FILES
             return []
         if not self._crowded:
             self._after_task, self._crowded = self._store.fetch(
                 "next_tasks", after=self._after_task, keep=self._keep, limit=_PAGE
             )
-        while self._crowded:
-            removed: list[int] = self._store.fetch(
-                "prune_surplus", task_id=self._crowded[-1], keep=self._keep, limit=_BATCH
+        removed: list[int] = []
+        for _ in range(min(_TASKS, len(self._crowded))):
+            room = _BATCH - len(removed)
+            task_id = self._crowded[-1]
+            removed += self._store.fetch(
+                "prune_surplus", task_id=task_id, keep=self._keep, limit=room
             )
-            if removed:
+            skips = self._store.execute(
+                "prune_surplus_skips", task_id=task_id, keep=self._keep, limit=_BATCH
+            )
+            if len(removed) >= _BATCH or skips >= _BATCH:
                 return removed
             self._crowded.pop()
-        return []
+        if self._after_task is None and not self._crowded:
+            self._phase = _Phase.FILES
+        return removed
+
+    def _sweep(self) -> None:
+        """Delete what is left of runs that the ledger gave up, by this walk or one that broke off.
+
+        Ids beyond the ledger's last are left alone: they speak of a ledger that was put back.
+        """
+        self._names = self._names or self._files.attempt_names()
+        names = list(islice(self._names, _BATCH))
+        ids = {name: int(name.partition("-")[0]) for name in names}
+        gone = set(
+            self._store.fetch("runs_given_up", rows=sorted(set(ids.values()))) if names else []
+        )
+        self._files.prune(name for name, run_id in ids.items() if run_id in gone)
+        self._is_resting = len(names) < _BATCH

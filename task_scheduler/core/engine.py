@@ -114,6 +114,11 @@ class Engine:
         """Whether the last tick that wrote failed: the ledger was not seen to work since."""
         return self._has_doubts
 
+    @property
+    def last_run_id(self) -> int:
+        """The greatest id given to a run."""
+        return self._run_id
+
     def next_run_id(self) -> int:
         """Return an id that no run ever had."""
         self._run_id += 1

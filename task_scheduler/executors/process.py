@@ -9,12 +9,14 @@ Does not know how a process is started or ended: that is `supervision`, whose fi
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import re
 import select
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +43,7 @@ _LOOK_SECONDS = 5.0
 _PATIENCE = 30 * SECOND
 """After so long without a permit an order is sent again."""
 _MAX_ORDERS = 3
+_ATTEMPT_NAME = re.compile(r"[0-9]+-[0-9]+")
 
 
 @dataclass(slots=True)
@@ -217,16 +220,17 @@ class ProcessExecutor:
                 # What stays behind is small, and goes with its run.
                 continue
 
-    def prune(self, run_ids: Iterable[int]) -> None:
-        """Delete all that is left of runs that the ledger no longer holds."""
-        gone = {str(run_id) for run_id in run_ids}
-        try:
-            folders = list(self._runs.iterdir()) if gone else []
-        except FileNotFoundError:
-            return
-        for folder in folders:
-            if folder.name.partition("-")[0] in gone:
-                shutil.rmtree(folder, ignore_errors=True)
+    def attempt_names(self) -> Iterator[str]:
+        """Give the names of all attempts of which something is left: ``<run id>-<token>``."""
+        with contextlib.suppress(FileNotFoundError), os.scandir(self._runs) as folders:
+            for folder in folders:
+                if _ATTEMPT_NAME.fullmatch(folder.name):
+                    yield folder.name
+
+    def prune(self, names: Iterable[str]) -> None:
+        """Delete all that is left of these attempts."""
+        for name in names:
+            shutil.rmtree(self._runs / name, ignore_errors=True)
 
     def close(self) -> None:
         """Stop listening. The launcher ends; living attempts go on and record their ends.

@@ -232,3 +232,15 @@ DELETE FROM runs WHERE run_id IN (SELECT value FROM json_each(:rows));
 -- name: prune_skips
 -- Old skips, a small batch in order of age.
 DELETE FROM skips WHERE skip_id IN (SELECT skip_id FROM skips ORDER BY skip_id LIMIT :limit) AND at < :before;
+
+-- name: prune_surplus_skips
+--- The skips of one task beyond the number to keep.
+DELETE FROM skips WHERE skip_id IN (SELECT skip_id FROM skips WHERE task_id = :task_id AND skip_id <= (
+    SELECT skip_id FROM skips WHERE task_id = :task_id ORDER BY skip_id DESC LIMIT 1 OFFSET :keep)
+    ORDER BY skip_id LIMIT :limit);
+
+-- name: runs_given_up
+--- Of these ids, those of runs that once were: no greater than the last, and not there any more.
+SELECT json_group_array(i.value) FROM json_each(:rows) AS i
+WHERE i.value <= (SELECT seq FROM sqlite_sequence WHERE name = 'runs')
+    AND NOT EXISTS (SELECT 1 FROM runs AS r WHERE r.run_id = i.value);

@@ -247,6 +247,6 @@ def test_pruning_deletes_whole_runs_and_no_others(bench: Bench) -> None:
     bench.end_of(first)
     bench.end_of(second)
 
-    bench.executor.prune([first.run_id])
+    bench.executor.prune([f"{first.run_id}-{first.token}"])
 
     assert [path.name for path in bench.runs.iterdir()] == [f"{second.run_id}-{second.token}"]
