@@ -129,8 +129,8 @@ class Retention:
         skips = self._store.execute("prune_skips", before=before, limit=_BATCH)
         removed = [run_id for run_id in rows if run_id is not None]
         # Runs that stay (last failures) may lie before old ones.
-        self._fruitless = 0 if removed or skips else self._fruitless + 1
-        if (last is None and not skips) or self._fruitless >= _FRUITLESS:
+        self._fruitless = 0 if removed else self._fruitless + 1
+        if (last is None or self._fruitless >= _FRUITLESS) and skips < _BATCH:
             self._phase = _Phase.NUMBER
         self._after = last or self._after
         return removed

@@ -160,6 +160,16 @@ def test_skips_are_bounded_by_age_and_by_number_too(bench: Bench) -> None:
     assert (bench.count("skips", "t"), bench.count("skips", "calm")) == (50, 0)
 
 
+def test_skips_that_grow_old_all_the_time_do_not_keep_a_walk_from_going_on(bench: Bench) -> None:
+    bench.add("crowded", 15_000)
+    for _ in range(40):
+        bench.skip("crowded", 1, age=25 * HOUR)
+        bench.clock.booted = max(bench.clock.booted, bench.retention.next_at)
+        bench.retention.step()
+
+    assert bench.count("runs", "crowded") < 15_000
+
+
 def test_files_go_after_their_runs_also_those_that_an_earlier_process_left(bench: Bench) -> None:
     bench.add("t", 60, with_files=True)
     bench.store._connection.execute("DELETE FROM runs WHERE run_id = 60")
