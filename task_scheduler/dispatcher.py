@@ -9,6 +9,11 @@ than one wake-up.
 
 The start gate: the only irreversible step of a start is `gate.pop`, which is atomic. Worker and
 revoker race for it, and whoever removes the claim decides.
+
+The lock is for what is not due yet, for falling asleep and for waking up. What is due changes
+hands without it, by `heappop` and `dict.pop`, which the interpreter does as a whole. A worker that
+had to wait for a lock would let go of the interpreter, and beside a function that computes all the
+time it would get it back only milliseconds later: at every start.
 """
 
 from __future__ import annotations
@@ -42,6 +47,9 @@ class Dispatcher:
         self._changed = threading.Condition(self._lock)
         self._followers = threading.Condition(self._lock)
         self._has_leader = False
+        self._is_leader_called = False
+        self._followers_asleep = 0
+        self._followers_called = 0
         self._is_closed = False
         self.idle = 0
         """Workers that wait for something to start."""
@@ -57,7 +65,7 @@ class Dispatcher:
             for claim, entry in claims:
                 self._gate[claim.run_id] = (claim, entry)
                 heapq.heappush(self._later, (claim.due_at, claim.run_id, claim.token))
-            self._changed.notify()
+            self._call_leader()
 
     def revoke(self, run_id: int) -> bool:
         """Take a claim back before it starts; False if it has started or was never here."""
@@ -69,31 +77,20 @@ class Dispatcher:
         The caller gives the seat back when the attempt is over: with `release`, or here, by
         `has_seat`, which costs nothing.
         """
+        if has_seat and self._seats >= 0:
+            # The seat is kept. Below zero there is one too many, since `resize`.
+            item = self._take_next()
+            if item is not None:
+                return item
         with self._lock:
             self.idle += 1
             if has_seat:
                 self._seats += 1
-                if self._seats == 1 and self._has_leader:
+                if self._seats == 1:
                     # The leader fell asleep without a seat to fill.
-                    self._changed.notify()
+                    self._call_leader()
             try:
-                while not self._is_closed:
-                    self._sort_due()
-                    item = self._start_next() if self._seats > 0 else None
-                    if item is not None:
-                        self._seats -= 1
-                        if not self._has_leader:
-                            self._followers.notify()
-                        return item
-                    if self._has_leader:
-                        self._followers.wait()
-                        continue
-                    self._has_leader = True
-                    try:
-                        self._changed.wait(self._sleep_seconds())
-                    finally:
-                        self._has_leader = False
-                return None
+                return self._wait()
             finally:
                 self.idle -= 1
 
@@ -101,18 +98,18 @@ class Dispatcher:
         """Give a seat back."""
         with self._lock:
             self._seats += 1
-            self._changed.notify()
+            self._call_leader()
 
     def resize(self, by: int) -> None:
         """Add seats, or take some away as they become free."""
         with self._lock:
             self._seats += by
-            self._changed.notify()
+            self._call_leader()
 
     def look_again(self) -> None:
         """Wake the leader: the clock it measured its sleep by was set."""
         with self._lock:
-            self._changed.notify()
+            self._call_leader()
 
     def close(self) -> list[Claim]:
         """Start nothing more; return the claims that never started."""
@@ -120,12 +117,70 @@ class Dispatcher:
             self._is_closed = True
             unstarted = [claim for claim, _ in self._gate.values()]
             left = [claim for claim in unstarted if self._gate.pop(claim.run_id, None)]
-            self._changed.notify_all()
+            self._call_leader()
+            self._followers_called = self._followers_asleep
             self._followers.notify_all()
             return left
 
+    def _take_next(self) -> tuple[Claim, Entry] | None:
+        """Take what is due without waiting, and without the lock where nothing is to be sorted."""
+        later = self._later
+        try:
+            is_unsorted = later[0][0] <= self._clock.now()
+        except IndexError:
+            is_unsorted = False
+        if is_unsorted:
+            with self._lock:
+                self._sort_due()
+        item = self._start_next()
+        # Who falls asleep says so first and then looks; we look in the opposite order.
+        if item and self._ready and self.idle > self._followers_called + self._is_leader_called:
+            with self._lock:
+                self._call_another()
+        return item
+
+    def _wait(self) -> tuple[Claim, Entry] | None:
+        """Sleep, as leader or follower, until there is something to start and a seat for it."""
+        while not self._is_closed:
+            self._sort_due()
+            item = self._start_next() if self._seats > 0 else None
+            if item is not None:
+                self._seats -= 1
+                self._call_another()
+                return item
+            if self._has_leader:
+                self._followers_asleep += 1
+                self._followers.wait()
+                self._followers_asleep -= 1
+                self._followers_called -= 1
+                continue
+            self._has_leader = True
+            try:
+                self._changed.wait(self._sleep_seconds())
+            finally:
+                self._has_leader = self._is_leader_called = False
+        return None
+
+    def _call_leader(self) -> None:
+        if self._has_leader and not self._is_leader_called:
+            self._is_leader_called = True
+            self._changed.notify()
+
+    def _call_another(self) -> None:
+        """Wake whoever sleeps if there is more to start; see to it that somebody leads."""
+        if self._has_leader:
+            if self._ready:
+                self._call_leader()
+        elif self._followers_called < (self._followers_asleep if self._ready else 1):
+            self._call_follower()
+
+    def _call_follower(self) -> None:
+        if self._followers_called < self._followers_asleep:
+            self._followers_called += 1
+            self._followers.notify()
+
     def _sort_due(self) -> None:
-        """Move what is due from the heap of moments to the heap of importance."""
+        """Move what is due from the heap of moments to the heap of importance, under the lock."""
         now = self._clock.now()
         later = self._later
         while later and later[0][0] <= now:
@@ -136,26 +191,22 @@ class Dispatcher:
 
     def _start_next(self) -> tuple[Claim, Entry] | None:
         """Take the most important due claim through the gate."""
-        while self._ready:
-            _, due_at, run_id, token = heapq.heappop(self._ready)
+        while True:
+            try:
+                _, _, run_id, token = heapq.heappop(self._ready)
+            except IndexError:
+                return None
             item = self._gate.get(run_id)
-            if item is None or item[0].token != token:
+            if item is None or item[0].token != token or self._gate.pop(run_id, None) is None:
                 continue
-            claim = item[0]
-            now = self._clock.now()
-            if now < due_at:
-                # The clock was set back after the claim became ready: never early.
-                heapq.heappush(self._later, (due_at, run_id, token))
-                continue
-            if self._gate.pop(run_id, None) is None:
-                continue
-            if self._may_start(claim, now):
+            if self._may_start(item[0]):
                 return item
-            self._hand_back(claim)
-        return None
+            self._hand_back(item[0])
 
-    def _may_start(self, claim: Claim, now: Microseconds) -> bool:
-        if claim.start_by is not None and now > claim.start_by:
+    def _may_start(self, claim: Claim) -> bool:
+        now = self._clock.now()
+        if now < claim.due_at or (claim.start_by is not None and now > claim.start_by):
+            # Never early: the clock may have been set back after the claim was found due.
             return False
         return abs(now - self._clock.boottime() - claim.clock_offset) <= _STEP
 

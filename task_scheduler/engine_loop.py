@@ -71,6 +71,8 @@ class EngineLoop:
         """Take a fact from another thread."""
         holding.engine.inbox.put(fact)
         if self._is_asleep:
+            # One bell is enough, and each of them takes a lock.
+            self._is_asleep = False
             self._wake.set()
 
     def replan(self, holding: Holding) -> None:

@@ -217,7 +217,7 @@ class Engine:
                     processes -= flight.claim.executor == "process"
             in_hand += len(work.claims)
             processes += sum(1 for f in work.claims if f.claim.executor == "process")
-        ahead = min(limits.batch, int(limits.work_ahead / max(20.0, self._reception.mean_duration)))
+        ahead = min(limits.batch, int(limits.work_ahead / self._reception.usual_duration))
         return Room(
             limits.workers + ahead - in_hand,
             limits.workers - processes,

@@ -13,13 +13,19 @@ from task_scheduler.core.control import Control
 from task_scheduler.core.events import AttemptStarted
 from task_scheduler.core.flights import Flights, Work
 from task_scheduler.core.inbox import Fact, Returned, Started, ThreadEnded
-from task_scheduler.core.model import SECOND, Completion, RunState, SkipReason
+from task_scheduler.core.model import SECOND, Completion, Microseconds, RunState, SkipReason
 from task_scheduler.core.ports import Store
 from task_scheduler.core.rates import RateDesk
 from task_scheduler.core.settlement import Settlement, settle, tally
 from task_scheduler.core.skips import GivenUp, give_up
 
 __all__ = ["Reception"]
+
+_SHORTEST = 20.0
+"""What any attempt costs, in microseconds, whatever its function does."""
+_LONG: Microseconds = SECOND // 10
+_OUTLIER = 16
+"""How many times the usual duration an attempt may count that is not long."""
 
 
 class Reception:
@@ -28,8 +34,9 @@ class Reception:
     def __init__(self, store: Store, flights: Flights, control: Control) -> None:
         self.fenced_count = 0
         """Completions that came with a token which owns nothing any more."""
-        self.mean_duration = 1_000.0
-        """Of thread attempts, in microseconds: it bounds how far ahead claims are taken."""
+        self.usual_duration = _SHORTEST
+        """Of recent attempts, in microseconds: it bounds how far ahead claims are taken. Until
+        the first ends it is the shortest: a thousand that are due at once are all at hand then."""
         self._store = store
         self._flights = flights
         self._control = control
@@ -92,12 +99,21 @@ class Reception:
             work.vacated.add(done.task_id)
             work.events.extend(item.events)
             if not done.is_still_running:
-                if item.flight.claim.executor == "thread":
-                    duration = min(10 * SECOND, max(0, done.ended_at - done.started_at))
-                    self.mean_duration += 0.05 * (duration - self.mean_duration)
+                self._learn(done.ended_at - done.started_at)
             elif done.run_id not in ended_threads:
                 # Remembered also should the tick fail: the thread is there in any case.
                 self._flights.keep_seat(item.flight)
+
+    def _learn(self, duration: Microseconds) -> None:
+        """Take one more duration into the usual one."""
+        if duration < _LONG:
+            # Beside a function that computes all the time a few of the shortest are kept from the
+            # interpreter for a while: they count for little. What is long counts whole, or a run
+            # of low priority that stands in memory would soon hold a seat for as long.
+            duration = min(duration, round(_OUTLIER * self.usual_duration))
+        self.usual_duration += 0.05 * (
+            max(_SHORTEST, min(duration, 10 * SECOND)) - self.usual_duration
+        )
 
     def _end_threads(self, threads: Sequence[ThreadEnded], work: Work) -> None:
         self._store.execute("end_of_thread", rows=[thread.run_id for thread in threads])

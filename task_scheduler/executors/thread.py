@@ -59,8 +59,6 @@ class _Attempt:
     started_at: Microseconds
     deadline: Microseconds | None
     """On the boot clock."""
-    is_over: bool = False
-    """Whether its outcome is out already while its thread still runs."""
     cancel_reason: str | None = None
 
 
@@ -83,8 +81,10 @@ class WorkerPool:
         self._report = report
         self._prepare = prepare
         self._launch = launch
-        self._guard = threading.Lock()
         self._running: dict[int, _Attempt] = {}
+        self._undecided: dict[int, _Attempt] = {}
+        """Whoever pops an attempt from here reports its outcome: its thread, or its timeout. The
+        pop is atomic; a lock would let a thread that computes all the time in between."""
         self._threads: set[threading.Thread] = set()
 
     def start(self, count: int) -> None:
@@ -97,41 +97,38 @@ class WorkerPool:
 
     def next_deadline(self) -> Microseconds | None:
         """Return the earliest moment (boot clock) at which a running function is overdue."""
-        with self._guard:
-            running = [attempt for attempt in self._running.values() if not attempt.is_over]
+        running = self._undecided.copy().values()
         return min((a.deadline for a in running if a.deadline is not None), default=None)
 
     def expire(self) -> None:
         """Settle the functions whose time is over; their threads go on."""
         now = self._clock.boottime()
-        with self._guard:
-            late = [a for a in self._running.values() if a.deadline is not None]
-            late = [a for a in late if not a.is_over and (a.deadline or 0) <= now]
-        for attempt in late:
-            seconds = (attempt.claim.timeout or 0) / 1_000_000
-            self._give_up(attempt, Outcome.TIMED_OUT, translate("logs.timed_out", seconds=seconds))
+        for attempt in self._undecided.copy().values():
+            if attempt.deadline is not None and attempt.deadline <= now:
+                seconds = (attempt.claim.timeout or 0) / 1_000_000
+                error = translate("logs.timed_out", seconds=seconds)
+                self._give_up(attempt, Outcome.TIMED_OUT, error)
 
     def cancel(self, claim: Claim, reason: str) -> bool:
         """Ask a running function to end; it is `cancelled` once it returns. False if unknown."""
-        with self._guard:
-            attempt = self._running.get(claim.run_id)
-            if attempt is None or attempt.is_over or attempt.claim.token != claim.token:
-                return False
-            attempt.cancel_reason = reason
+        attempt = self._undecided.get(claim.run_id)
+        if attempt is None or attempt.claim.token != claim.token:
+            return False
+        attempt.cancel_reason = reason
+        if self._undecided.get(claim.run_id) is not attempt:
+            # It ended meanwhile, and may not have seen the reason.
+            return False
         attempt.performance.cancel()
         return True
 
     def running_count(self) -> int:
         """Return how many attempts run, those whose thread overran its timeout included."""
-        with self._guard:
-            return len(self._running)
+        return len(self._running)
 
     def cancel_all(self, reason: str) -> None:
         """Ask every running function to end."""
-        with self._guard:
-            claims = [attempt.claim for attempt in self._running.values()]
-        for claim in claims:
-            self.cancel(claim, reason)
+        for attempt in self._undecided.copy().values():
+            self.cancel(attempt.claim, reason)
 
     def join(self, timeout_seconds: float) -> None:
         """Wait a moment for idle workers to end, once the source is closed; not for busy ones."""
@@ -165,15 +162,13 @@ class WorkerPool:
         performance = self._prepare(claim, entry)
         deadline = None if claim.timeout is None else self._clock.boottime() + claim.timeout
         attempt = _Attempt(claim, performance, started_at, deadline)
-        with self._guard:
-            self._running[claim.run_id] = attempt
+        self._running[claim.run_id] = self._undecided[claim.run_id] = attempt
         self._report(Started(claim.run_id, claim.token, started_at))
         self._marks.set(claim.slot, Mark.RUNNING)
         is_ok, error = performance.call()
-        with self._guard:
-            del self._running[claim.run_id]
-            is_over = attempt.is_over
-        if is_over:
+        is_given_up = self._undecided.pop(claim.run_id, None) is None
+        del self._running[claim.run_id]
+        if is_given_up:
             # The mark is somebody else's by now: its claim was settled at the timeout.
             self._report(ThreadEnded(claim.run_id, claim.task_id))
             return False
@@ -186,10 +181,8 @@ class WorkerPool:
 
     def _give_up(self, attempt: _Attempt, outcome: Outcome, error: str) -> None:
         """Report the end of an attempt whose thread goes on, and replace the thread."""
-        with self._guard:
-            if attempt.claim.run_id not in self._running or attempt.is_over:
-                return
-            attempt.is_over = True
+        if self._undecided.pop(attempt.claim.run_id, None) is None:
+            return
         attempt.performance.cancel()
         self._report(self._completion(attempt, outcome, error, is_still_running=True))
         self._source.release()

@@ -244,6 +244,82 @@ def test_many_claims_over_many_workers_each_start_once(clock: Clock) -> None:
     assert workers.taken.empty()
 
 
+def test_a_worker_that_keeps_its_seat_waits_for_no_lock(clock: Clock) -> None:
+    dispatcher = Dispatcher(clock, 1, lambda _: None)
+    dispatcher.hand_over([claim(n, T0 - 9 + n) for n in range(3)])
+    assert dispatcher.take() is not None
+    taken: list[int] = []
+
+    def go_on() -> None:
+        for _ in range(2):
+            item = dispatcher.take(has_seat=True)
+            assert item is not None
+            taken.append(item[0].run_id)
+
+    worker = threading.Thread(target=go_on, daemon=True)
+    with dispatcher._lock:
+        worker.start()
+        worker.join(PATIENCE)
+
+        assert taken == [1, 2]
+
+
+def test_nobody_sleeps_while_there_is_more_to_start(clock: Clock) -> None:
+    """Workers that never end an attempt: each claim needs one of its own."""
+    dispatcher = Dispatcher(clock, 8, lambda _: None)
+    taken: queue.Queue[int] = queue.Queue()
+    is_over = threading.Event()
+
+    def work(most: int) -> None:
+        has_seat = False
+        for _ in range(most):
+            item = dispatcher.take(has_seat=has_seat)
+            if item is None:
+                return
+            taken.put(item[0].run_id)
+            has_seat = True
+        is_over.wait(PATIENCE)
+
+    threads = [threading.Thread(target=work, args=(most,), daemon=True) for most in (9, *[1] * 7)]
+    for thread in threads:
+        thread.start()
+    dispatcher.hand_over([claim(n, T0 + n % 3) for n in range(16)])
+    clock.advance(5)
+    dispatcher.look_again()
+
+    assert sorted(taken.get(timeout=PATIENCE) for _ in range(16)) == list(range(16))
+    is_over.set()
+    dispatcher.close()
+    for thread in threads:
+        thread.join(PATIENCE)
+
+
+def test_a_seat_too_many_is_given_up_before_the_next_start(clock: Clock) -> None:
+    dispatcher = Dispatcher(clock, 2, lambda _: None)
+    dispatcher.hand_over([claim(n) for n in range(3)])
+    assert dispatcher.take() is not None
+    assert dispatcher.take() is not None
+    dispatcher.resize(-1)
+    third: queue.Queue[int] = queue.Queue()
+
+    def go_on() -> None:
+        item = dispatcher.take(has_seat=True)
+        third.put(-1 if item is None else item[0].run_id)
+
+    worker = threading.Thread(target=go_on, daemon=True)
+    worker.start()
+    while not dispatcher.idle:
+        is_over = threading.Event()
+        is_over.wait(0.001)
+    assert third.empty()
+
+    dispatcher.release()
+
+    assert third.get(timeout=PATIENCE) == 2
+    dispatcher.close()
+    worker.join(PATIENCE)
+
+
 def test_no_more_start_than_there_are_seats(clock: Clock) -> None:
     dispatcher = Dispatcher(clock, 2, lambda _: None)
     dispatcher.hand_over([claim(n) for n in range(4)])

@@ -139,7 +139,7 @@ def test_a_retry_keeps_its_delay(bench: Bench, by: float) -> None:
 
 def test_a_request_that_waits_for_a_worker_is_not_put_off() -> None:
     bench = Bench(workers=1)
-    bench.engine._reception.mean_duration = 1e9
+    bench.engine._reception.usual_duration = 1e9
     bench.add(entry("long", seconds=1e6), entry("asked", rules=[DAILY]))
     claim = bench.start()
     bench.command(RequestRun(task_id="asked", request_id="1"))

@@ -71,7 +71,7 @@ def test_an_idle_engine_does_nothing(bench: Bench) -> None:
 
 def test_runs_wait_in_the_ledger_where_no_worker_is_free_and_the_important_go_first() -> None:
     bench = Bench(workers=1)
-    bench.engine._reception.mean_duration = 1e9  # nothing is claimed ahead of the workers
+    bench.engine._reception.usual_duration = 1e9  # nothing is claimed ahead of the workers
     bench.add(entry("first"))
     bench.add(entry("second"), entry("third", priority=9))
     assert [c.task_id for c in bench.hands.gate.values()] == ["first"]
@@ -290,7 +290,7 @@ def test_a_claim_that_came_back_too_late_expires_visibly_and_frees_its_seat(benc
 
 def test_a_tick_is_a_few_steps_whatever_the_batch() -> None:
     bench = Bench(workers=1000)
-    bench.engine._reception.mean_duration = 1.0
+    bench.engine._reception.usual_duration = 1.0
     policies = {"overlap": OverlapPolicy.REPLACE, "max_retries": 0}
     bench.add(*(entry(f"task-{n}") for n in range(900)))
     bench.add(*(entry(f"replaced-{n}", **policies) for n in range(900)))
