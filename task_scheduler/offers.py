@@ -6,6 +6,7 @@ tries again, or lets others go first, while holders come and go.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -84,15 +85,21 @@ def refusal(missing: Iterable[str], files: StateFiles, pid: int) -> StandbyRefus
     )
 
 
-def wait_for_heir(clock: Clock, socket: Path) -> None:
+def knock(socket: Path) -> None:
+    """Let whoever holds the ledger know that it is wanted: one that only writes lets it go."""
+    with contextlib.suppress(HolderGoneError):
+        ask(socket, "offer", entries=[], timeout_seconds=_SECONDS)
+
+
+def wait_for_heir(clock: Clock, socket: Path, *, is_expected: bool = False) -> None:
     """Give a standby the time to succeed a holder that died, before the ledger is taken to write.
 
     Else whoever happens to add a thousand tasks at that moment would hold it, and nothing would
     start meanwhile. A holder that ends in order removes its socket: one where nobody answers tells
-    of a death.
+    of a death. With `is_expected` a standby has said that it wants the ledger.
     """
     patience = Patience(clock, _HEIR_SECONDS)
-    while _is_there(socket) and not patience.is_over():
+    while (is_expected or _is_there(socket)) and not patience.is_over():
         try:
             ask(socket, "hello", timeout_seconds=_SECONDS)
         except HolderGoneError:

@@ -47,6 +47,7 @@ from task_scheduler.holding import Holding, HoldingOptions
 from task_scheduler.i18n import translate
 from task_scheduler.offers import (
     Patience,
+    knock,
     missing_code,
     offer,
     offer_of,
@@ -61,6 +62,8 @@ __all__ = ["Runtime"]
 
 _STANDBY_SECONDS = 0.1
 """Between two tries of a standby to get the lock."""
+_KNOCK: Microseconds = SECOND
+"""Between two requests of a standby to a holder that only writes."""
 
 
 class Runtime:
@@ -93,6 +96,11 @@ class Runtime:
         self._wants_running = False
         self._stop_deadline: Microseconds | None = None
         self._activation: Future[None] = Future()
+        self._is_wanted = False
+        """Whether a standby waits for the ledger that is held here only to write."""
+        self._has_heir = False
+        """Whether it was let go for a standby."""
+        self._knock_at: Microseconds = 0
         self._unsaved: set[str] = set()
         """Entries that this process added and neither the ledger nor the holder has confirmed."""
         self._fresh: set[str] = set()
@@ -279,6 +287,9 @@ class Runtime:
             if self._hold():
                 self.tell(StandbyTookOver(str(self.options.files.database)))
                 return True
+            if self._clock.boottime() >= self._knock_at:
+                self._knock_at = self._clock.boottime() + _KNOCK
+                knock(self.options.files.socket)
         except Exception as error:  # fence: tick
             self._loop.fail(error)
         self._loop.rest(min(_STANDBY_SECONDS, self._check_seconds))
@@ -341,7 +352,8 @@ class Runtime:
     def _is_held_here(self) -> bool:
         """Whether this process is the holder, or becomes it; to write alone, after any heir."""
         if self._holding is None and not self._wants_running:
-            wait_for_heir(self._clock, self.options.files.socket)
+            is_expected, self._has_heir = self._has_heir, False
+            wait_for_heir(self._clock, self.options.files.socket, is_expected=is_expected)
         return self._hold()
 
     def _hold(self) -> bool:
@@ -403,8 +415,8 @@ class Runtime:
         return future
 
     def _let_go_if_idle(self, holding: Holding) -> bool:
-        """Give the lock back where nobody asked for anything for a moment."""
-        if self.options.is_memory or not self._loop.is_idle():
+        """Give the lock back where nobody asked for anything for a moment, or a standby waits."""
+        if self.options.is_memory or not (self._is_wanted or self._loop.is_idle()):
             return False
         with self._guard:
             if len(holding.engine.inbox) or self._wants_running:
@@ -430,6 +442,7 @@ class Runtime:
         self._stop_deadline = None
         self._wants_running = False
         self._fresh.clear()
+        self._has_heir, self._is_wanted = self._is_wanted, False
         self._loop = EngineLoop(self._clock, self.tell, self.chores)
         if server is not None:
             server.close()
@@ -457,6 +470,9 @@ class Runtime:
         if op == "hello":
             return self._hello()
         if op == "offer":
+            if self.state == "passive":
+                self._is_wanted = True
+                self._loop.signal()
             missing = missing_code(self._bindings, values["entries"])
             return {"state": self.state, "missing": missing, "pid": os.getpid()}
         if op in self._on_request:

@@ -1,0 +1,93 @@
+"""What the stop test found: each has its own small test here."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from task_scheduler import CommandTask, TaskScheduler
+from tests.integration.crash import census
+from tests.integration.stops.lives import PATIENCE_SECONDS
+
+
+class Asker:
+    """A program that asks for runs without a pause, from the first moment on."""
+
+    def __init__(self, scheduler: TaskScheduler) -> None:
+        self._scheduler = scheduler
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+        self.asked = 0
+        scheduler.add_task(CommandTask("c", command=["true"]))
+        self._thread.start()
+
+    def _ask(self) -> None:
+        while not self._is_over.wait(0.01):
+            self._scheduler.run_task("c")
+            self.asked += 1
+
+    def close(self) -> None:
+        self._is_over.set()
+        self._thread.join()
+        self._scheduler.stop()
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> dict[str, Any]:
+    return {
+        "storage": str(tmp_path / "scheduler.db"),
+        "logging": {"log_dir": str(tmp_path / "logs"), "console": False},
+    }
+
+
+@pytest.fixture
+def asker(options: dict[str, Any]) -> Iterator[Asker]:
+    made = Asker(TaskScheduler({}, **options))
+    yield made
+    made.close()
+
+
+def test_a_program_that_asks_all_the_time_does_not_keep_a_scheduler_from_running(
+    asker: Asker, options: dict[str, Any]
+) -> None:
+    assert census.wait_for(lambda: asker.asked > 3, PATIENCE_SECONDS)
+    scheduler = TaskScheduler({}, **options)
+    try:
+        began = time.monotonic()
+        scheduler.start()
+
+        assert census.wait_for(lambda: state_of(scheduler) == "running", PATIENCE_SECONDS)
+        assert time.monotonic() - began < 5, "it takes some tenths of a second"
+        asked = asker.asked
+        assert census.wait_for(lambda: asker.asked > asked + 3, PATIENCE_SECONDS)
+        assert scheduler.get_task_status()["scheduler"]["state"] == "running"
+    finally:
+        scheduler.stop()
+
+
+def test_a_standby_succeeds_though_a_program_took_the_ledger_first_to_write(
+    asker: Asker, options: dict[str, Any]
+) -> None:
+    first, standby = TaskScheduler({}, **options), TaskScheduler({}, **options)
+    first.start()
+    assert census.wait_for(lambda: state_of(first) == "running", PATIENCE_SECONDS)
+    standby.start()
+    try:
+        assert state_of(standby) == "standby"
+
+        first.stop()
+
+        assert census.wait_for(lambda: state_of(standby) == "running", PATIENCE_SECONDS)
+    finally:
+        standby.stop()
+
+
+def state_of(scheduler: TaskScheduler) -> str:
+    """Return what a scheduler is in its own process."""
+    state: str = scheduler.get_task_status()["scheduler"]["state"]
+    return state
