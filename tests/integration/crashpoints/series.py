@@ -1,0 +1,134 @@
+"""A series of trials: its points, its lanes, and the results that are there already.
+
+Responsible for: counting once, trying each point once however often the series is broken off, and
+keeping the folder of a trial in which something is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.integration.crashpoints import trial
+from tests.integration.crashpoints.points import Point, enumerate_points
+from tests.integration.crashpoints.scenarios import SCENARIOS
+
+_TELL_SECONDS = 30.0
+
+
+class Series:
+    """The points of some scenarios, in a folder of their own."""
+
+    def __init__(self, folder: Path, scenarios: Sequence[str], *, keeps_cursor: bool) -> None:
+        self._folder = folder
+        if not keeps_cursor:
+            shutil.rmtree(folder, ignore_errors=True)
+        self._scenarios = scenarios
+        self.points: list[Point] = []
+        self.merged = 0
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in scenarios:
+            self._load(name)
+
+    def choose(self, seed: str, *, sample: int | None, point: str | None) -> list[Point]:
+        """Return the points to try, in an order that the seed draws."""
+        if point is not None:
+            chosen = [found for found in self.points if found.name == point]
+            if not chosen:
+                raise SystemExit(f"there is no point {point!r} in this release: see --list")
+            return chosen
+        order = random.Random(seed).sample(self.points, len(self.points))
+        return order if sample is None else order[:sample]
+
+    def run(self, chosen: Sequence[Point], *, lanes: int) -> dict[str, dict[str, Any]]:
+        """Try what has no result yet; return the results of all by the names of the points."""
+        done = self._results()
+        left = [point for point in chosen if not done.get(point.name, {}).get("is_covered")]
+        if len(left) < len(chosen):
+            print(f"goes on after {len(chosen) - len(left)} of {len(chosen)} points", flush=True)
+        pids = [self._fork(number, left[number::lanes]) for number in range(lanes)]
+        for pid in pids:
+            _, status = os.waitpid(pid, 0)
+            if status:
+                raise SystemExit(f"a lane broke off: {os.waitstatus_to_exitcode(status)}")
+        results = self._results()
+        return {point.name: results[point.name] for point in chosen}
+
+    def _load(self, name: str) -> None:
+        """Take the points of a scenario from the cursor, or count them in an undisturbed life."""
+        path = self._folder / f"points-{name}.json"
+        if path.exists():
+            saved = json.loads(path.read_text())
+            self.points += [Point.of_plain(values) for values in saved["points"]]
+            self.merged += saved["merged"]
+            return
+        points: list[Point] = []
+        merged = 0
+        logs = trial.count(SCENARIOS[name], self._folder / f"counted-{name}")
+        for actor, log in sorted(logs.items()):
+            found = enumerate_points(name, actor, log)
+            points += found.points
+            merged += found.merged
+        text = json.dumps({"points": [point.plain() for point in points], "merged": merged})
+        path.with_suffix(".new").write_text(text)
+        path.with_suffix(".new").replace(path)
+        self.points += points
+        self.merged += merged
+
+    def _fork(self, number: int, points: Sequence[Point]) -> int:
+        """Start a lane: a process of one thread, which forks the lives of its trials."""
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                self._try(number, points)
+                status = 0
+            finally:
+                os._exit(status)
+        return pid
+
+    def _try(self, number: int, points: Sequence[Point]) -> None:
+        told = time.monotonic()
+        wrong = 0
+        path = self._folder / f"results-{number}.jsonl"
+        with path.open("a", buffering=1) as results:
+            for index, point in enumerate(points, 1):
+                folder = self._folder / f"lane-{number}"
+                result = trial.attempt(SCENARIOS[point.scenario], folder, point)
+                if result.violations:
+                    wrong += 1
+                    self._keep(folder, point)
+                values = {
+                    "name": point.name,
+                    "is_covered": result.is_covered,
+                    "violations": result.violations,
+                    "seconds": round(result.seconds, 2),
+                }
+                results.write(json.dumps(values) + "\n")
+                if time.monotonic() - told > _TELL_SECONDS or index == len(points):
+                    told = time.monotonic()
+                    moment = time.strftime("%H:%M:%S")
+                    print(
+                        f"{moment} lane {number}: {index}/{len(points)}, {wrong} wrong", flush=True
+                    )
+        shutil.rmtree(self._folder / f"lane-{number}", ignore_errors=True)
+
+    def _keep(self, folder: Path, point: Point) -> None:
+        kept = self._folder / "wrong" / point.name.replace(":", "-")
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.parent.mkdir(exist_ok=True)
+        shutil.copytree(folder, kept, ignore=shutil.ignore_patterns("*.sock", "*.bell"))
+
+    def _results(self) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for path in sorted(self._folder.glob("results-*.jsonl")):
+            for line in path.read_text().splitlines():
+                values = json.loads(line)
+                found[values["name"]] = values
+        return found
