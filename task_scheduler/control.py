@@ -25,6 +25,7 @@ from task_scheduler.core.inbox import (
     CancelRun,
     Command,
     PauseEntry,
+    ReleaseLedger,
     RemoveEntries,
     RequestRun,
     ResumeEntry,
@@ -32,8 +33,17 @@ from task_scheduler.core.inbox import (
 from task_scheduler.core.model import Entry
 from task_scheduler.core.policies import from_plain, to_plain
 from task_scheduler.errors import RemoteError, StoreError, TaskSchedulerError
+from task_scheduler.i18n import translate
 
-__all__ = ["ControlServer", "HolderGoneError", "ask", "command_of", "entry_from", "request_of"]
+__all__ = [
+    "ControlServer",
+    "HolderGoneError",
+    "HolderMuteError",
+    "ask",
+    "command_of",
+    "entry_from",
+    "request_of",
+]
 
 _OPERATIONS: Mapping[str, type[Command]] = {
     "add": AddEntries,
@@ -43,6 +53,7 @@ _OPERATIONS: Mapping[str, type[Command]] = {
     "run": RequestRun,
     "cancel": CancelRun,
     "backfill": BackfillRange,
+    "release": ReleaseLedger,
 }
 _NAME_OF = {command: name for name, command in _OPERATIONS.items()}
 _MOST_BYTES = 256 * 1024 * 1024
@@ -50,10 +61,20 @@ _LONG_PATH = 100
 """Bytes. A socket's address holds 107; a longer path is reached through its open folder."""
 _CONNECT_SECONDS = 5.0
 _CONNECTIONS = 64
+_PAUSE_SECONDS = 0.2
+"""Before the next try to hear somebody, where the system has no means for it."""
 
 
 class HolderGoneError(Exception):
     """Nobody listens, or the holder ended before it answered: the request may be made again."""
+
+
+class HolderMuteError(HolderGoneError):
+    """Somebody listens, and does not answer in time; `pid` is that process, where it is known."""
+
+    def __init__(self, pid: int | None) -> None:
+        super().__init__("no answer in time")
+        self.pid = pid
 
 
 class ControlServer:
@@ -63,46 +84,70 @@ class ControlServer:
         self._path = path
         self._handle = handle
         self._seats = threading.BoundedSemaphore(_CONNECTIONS)
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            # Only the holder of the engine lock comes here: what lies there is a dead process's.
-            with contextlib.suppress(FileNotFoundError):
-                path.unlink()
-            with _address(path) as address:
-                self._listener.bind(address)
-            path.chmod(0o600)
-            self._listener.listen(_CONNECTIONS)
-        except OSError as error:
-            self._listener.close()
-            raise StoreError(
-                "errors.socket_unavailable", path=str(path), reason=error.strerror or str(error)
-            ) from error
+        self._closed = threading.Event()
+        self._why = ""
+        self._listener, self._inode = _bound(path)
         self._thread = threading.Thread(
             target=self._listen, name="task-scheduler-control", daemon=True
         )
         self._thread.start()
 
+    def mend(self) -> str:
+        """Listen anew where the socket's file vanished; return why nobody can reach us, if so."""
+        try:
+            if self._path.stat().st_ino == self._inode:
+                return self._why
+            return translate("faults.another_socket")
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            return error.strerror or str(error)
+        if self._closed.is_set():
+            return ""
+        try:
+            before = self._listener
+            self._listener, self._inode = _bound(self._path)
+        except StoreError as error:
+            return str(error.values["reason"])
+        _end(before)
+        return ""
+
     def close(self) -> None:
         """Stop listening and remove the socket's file."""
+        self._closed.set()
         with contextlib.suppress(OSError):
-            self._path.unlink()
-        # Closing alone does not wake an accept().
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+            if self._path.stat().st_ino == self._inode:
+                self._path.unlink()
+        _end(self._listener)
 
     def _listen(self) -> None:
-        while True:
+        while not self._closed.is_set():
+            listener = self._listener
             try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
+                connection, _ = listener.accept()
+            except OSError as error:
+                if self._closed.is_set() or listener is not self._listener:
+                    continue
+                # No descriptors, say: who waits to be heard still waits when there are some.
+                self._why = error.strerror or str(error)
+                self._closed.wait(_PAUSE_SECONDS)
+                continue
+            self._why = ""
             if not _is_allowed(connection) or not self._seats.acquire(blocking=False):
                 connection.close()
                 continue
-            threading.Thread(
-                target=self._serve, args=(connection,), name="task-scheduler-request", daemon=True
-            ).start()
+            try:
+                threading.Thread(
+                    target=self._serve,
+                    args=(connection,),
+                    name="task-scheduler-request",
+                    daemon=True,
+                ).start()
+            except RuntimeError as error:
+                # No more threads: this one is not heard, the next may be.
+                self._why = str(error)
+                self._seats.release()
+                connection.close()
 
     def _serve(self, connection: socket.socket) -> None:
         try:
@@ -128,10 +173,37 @@ class ControlServer:
         return json.dumps(answer, default=str).encode() + b"\n"
 
 
+def _bound(path: Path) -> tuple[socket.socket, int]:
+    """Return a socket that listens at a path, and the number of its file there."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # Only the holder of the engine lock comes here: what lies there is a dead process's.
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        with _address(path) as address:
+            listener.bind(address)
+        path.chmod(0o600)
+        listener.listen(_CONNECTIONS)
+        return listener, path.stat().st_ino
+    except OSError as error:
+        listener.close()
+        raise StoreError(
+            "errors.socket_unavailable", path=str(path), reason=error.strerror or str(error)
+        ) from error
+
+
+def _end(listener: socket.socket) -> None:
+    # Closing alone does not wake an accept().
+    with contextlib.suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+
+
 def ask(path: Path, op: str, *, timeout_seconds: float | None = None, **values: Any) -> Any:
     """Ask the holder and return its answer.
 
-    Raises HolderGoneError where there is none (any more), and the holder's own error as it was.
+    Raises HolderGoneError where there is none (any more), of it HolderMuteError where there is one
+    that does not answer in time, and the holder's own error as it was.
     """
     line = json.dumps({"op": op, **values}).encode() + b"\n"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -144,6 +216,8 @@ def ask(path: Path, op: str, *, timeout_seconds: float | None = None, **values: 
                 stream.write(line)
                 stream.flush()
                 reply = stream.readline(_MOST_BYTES)
+        except TimeoutError as error:
+            raise HolderMuteError(_peer(connection)[0]) from error
         except OSError as error:
             raise HolderGoneError(str(error)) from error
     if not reply.endswith(b"\n"):
@@ -214,9 +288,18 @@ def _address(path: Path) -> Iterator[str]:
 
 def _is_allowed(connection: socket.socket) -> bool:
     """Whether the other end is the same user or root; the folder's permissions say so already."""
+    _, user = _peer(connection)
+    return user in (None, 0, os.geteuid())
+
+
+def _peer(connection: socket.socket) -> tuple[int | None, int | None]:
+    """Return process and user of the other end; None where the system does not tell."""
     if not hasattr(socket, "SO_PEERCRED"):
-        return True
+        return None, None
     size = struct.calcsize("3i")
-    data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-    _, user, _ = struct.unpack("3i", data)
-    return user in (0, os.geteuid())
+    try:
+        data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    except OSError:
+        return None, None
+    pid, user, _ = struct.unpack("3i", data)
+    return pid or None, user

@@ -32,6 +32,7 @@ _SKIPPED_BY = {
     "expired": "misfire",
     "superseded": "edit",
     "removed": "edit",
+    "restored": "hold",
 }
 """Which rule a reason of a skip belongs to."""
 _ORDER = ("schedule", "edit", "paused", "excluded", "code", "scheduler", "misfire", "overlap")
@@ -208,6 +209,9 @@ class _Case:
     def _waiting(self, run: Mapping[str, Any]) -> Check:
         waiting_for, due = run["waiting_for"], {"due_at": iso(run["due_at"])}
         policies = self._task["policies"]
+        held = self._hold_check()
+        if held is not None:
+            return held
         if waiting_for == "overlap":
             blocker = self._fetch("why_blocker", task_id=self._id, run_id=run["run_id"])
             return Check("overlap", False, "queued", {"run_id": blocker})
@@ -254,6 +258,9 @@ class _Case:
 
     def _undecided(self, due: Microseconds) -> Check:
         """Return what keeps an occurrence that has neither run nor skip yet."""
+        held = self._hold_check()
+        if held is not None:
+            return held
         if self._paused_at is not None:
             return self._pause_check()
         if not self._is_resolved:
@@ -265,6 +272,13 @@ class _Case:
         if due > self._now:
             return Check("schedule", True, "to_come", {"due_at": iso(due)})
         return Check("history", False, "not_kept", {"added_at": self._task["added_at"]})
+
+    def _hold_check(self) -> Check | None:
+        """Return why nothing of the whole ledger starts; None where it is not held."""
+        hold = LedgerView(self._fetch).hold()
+        if hold is None:
+            return None
+        return Check("hold", False, f"held_{hold['reason']}", {"held_at": hold["held_at"]})
 
     def _pause_check(self) -> Check:
         values = {
@@ -317,6 +331,7 @@ class _Case:
         run_id = decided.values.get("run_id")
         commands = {
             "overlap": f"tsk logs {run_id}" if run_id else f"tsk runs {task_id}",
+            "hold": "tsk restore",
             "paused": f"tsk resume {task_id}",
             "scheduler": f"tsk run {task_id}" if self._is_running else "tsk up",
             "misfire": f"tsk run {task_id}",

@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 from task_scheduler.bindings import Bindings
 from task_scheduler.clock import read_boot_id
 from task_scheduler.core.engine import Engine
+from task_scheduler.core.events import LedgerHeld
+from task_scheduler.core.hold import Mileage
 from task_scheduler.core.inbox import AddEntries, Fact, Returned
 from task_scheduler.core.limits import EngineLimits
-from task_scheduler.core.model import Claim, Completion, Entry, Outcome
+from task_scheduler.core.model import SECOND, Claim, Completion, Entry, Microseconds, Outcome
 from task_scheduler.core.ports import Clock, Emit
 from task_scheduler.core.recovery import Recovered, Verdict, take_over
 from task_scheduler.dispatcher import Dispatcher
@@ -29,6 +31,7 @@ from task_scheduler.executors.process import ProcessExecutor
 from task_scheduler.executors.thread import Performance, WorkerPool
 from task_scheduler.i18n import translate
 from task_scheduler.retention import Retention
+from task_scheduler.rollback import look_for_rollback
 from task_scheduler.state_files import StateFiles
 from task_scheduler.stores.engine_lock import EngineLock
 from task_scheduler.stores.sqlite import SqliteStore
@@ -37,6 +40,9 @@ from task_scheduler.tasks.context import RunContext
 from task_scheduler.version import __version__
 
 __all__ = ["Holding", "HoldingOptions"]
+
+_MOVING: Microseconds = SECOND // 2
+"""How long files are missing before they are put back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +81,8 @@ class Holding:
         self._emit = emit
         self._report = report
         self._dispatcher: Dispatcher | None = None
+        self._missing_since: Microseconds | None = None
+        """Since when, on the boot clock, files of the ledger are not in their places."""
         self.marks: MemoryMarks = MemoryMarks()
         files = options.files
         self.store = store
@@ -84,6 +92,7 @@ class Holding:
             clock=clock,
             report=report,
             release=self._release_seat,
+            emit=emit,
             output_limit_bytes=options.output_limit_bytes,
         )
         self.retention = Retention(
@@ -105,11 +114,18 @@ class Holding:
             limits=self.limits,
         )
         self.engine.is_passive = True
+        self._look_back(with_folders=False)
         self.engine.open(
             epoch=(self.store.fetch("last_epoch") or [0])[0],
             last_run_id=self.store.fetch("last_run_id"),
             boot_id=read_boot_id(),
         )
+
+    def _look_back(self, *, with_folders: bool) -> None:
+        """Hold the ledger if it is older than what ran."""
+        if not self.options.is_memory:
+            now = self._clock.now()
+            look_for_rollback(self.store, self.options.files, now=now, with_folders=with_folders)
 
     # -- becoming the scheduler -----------------------------------------------------------------
 
@@ -121,15 +137,22 @@ class Holding:
         started.
         """
         options = self.options
+        self._look_back(with_folders=True)
         marks = MemoryMarks() if options.is_memory else self._open_marks()
         engine = self.engine
-        recovered, alive = self._recover(marks, fresh)
+        ledger = self.store.fetch("ledger_row")
+        is_held = ledger["held_at"] is not None
+        recovered, alive = self._recover(marks, fresh, is_held=is_held)
         self.marks = marks
+        if not options.is_memory:
+            mileage = Mileage(ledger["last_token"], ledger["last_run_id"])
+            marks.identify(ledger["ledger_id"], mileage)
         engine.open(
             epoch=self.store.fetch("last_epoch")[0],
             last_run_id=self.store.fetch("last_run_id"),
             boot_id=read_boot_id(),
             marks=marks,
+            is_held=is_held,
         )
         marks.reserve({flight.claim.slot for flight in recovered.flights})
         for flight in recovered.flights:
@@ -160,6 +183,8 @@ class Holding:
         self.is_active = True
         for event in recovered.events:
             self._emit(event)
+        if is_held:
+            self._emit(LedgerHeld(ledger["held_reason"], ledger["held_moment"]))
 
     def _open_marks(self) -> MarkFile:
         path = self.options.files.marks
@@ -170,14 +195,23 @@ class Holding:
                 "errors.store_unavailable", path=str(path), reason=error.strerror or str(error)
             ) from error
 
-    def _recover(self, marks: MemoryMarks, fresh: Sequence[str]) -> tuple[Recovered, list[Claim]]:
-        """Find out what became of every claim of an earlier process; return those that live too."""
+    def _recover(
+        self, marks: MemoryMarks, fresh: Sequence[str], *, is_held: bool
+    ) -> tuple[Recovered, list[Claim]]:
+        """Find out what became of every claim of an earlier process; return those that live too.
+
+        The claims of a held ledger went on after it: their marks are others' by now, and files that
+        are not there were forgotten. Such an attempt is lost unless it lives or left its record.
+        """
         alive: list[Claim] = []
+        lost_text = translate("runtime.lost_restored" if is_held else "runtime.lost_error")
 
         def inspect(claim: Claim, is_same_boot: bool) -> tuple[str, Completion | None]:
             verdict, completion = self.processes.inspect(claim, is_same_boot=is_same_boot)
             if verdict == Verdict.ALIVE:
                 alive.append(claim)
+            if verdict == Verdict.NOT_STARTED and is_held:
+                return Verdict.LOST, self._unknown_end(claim, lost_text)
             return verdict, completion
 
         recovered = take_over(
@@ -189,10 +223,23 @@ class Holding:
             fresh=fresh,
             gone=self._bindings.missing_functions(self.store.fetch("function_references")),
             inspect=inspect,
-            mark_of=marks.read if isinstance(marks, MarkFile) else lambda _: None,
-            lost_text=translate("runtime.lost_error"),
+            mark_of=marks.read if isinstance(marks, MarkFile) and not is_held else lambda _: None,
+            lost_text=lost_text,
         )
         return recovered, alive
+
+    def _unknown_end(self, claim: Claim, text: str) -> Completion:
+        now = self._clock.now()
+        return Completion(
+            run_id=claim.run_id,
+            task_id=claim.task_id,
+            attempt=claim.attempt,
+            token=claim.token,
+            outcome=Outcome.LOST,
+            started_at=min(claim.due_at, now),
+            ended_at=now,
+            error=text,
+        )
 
     # -- what the engine asks of its hands ------------------------------------------------------
 
@@ -264,6 +311,41 @@ class Holding:
         self.engine.look_again()
         if self._dispatcher is not None:
             self._dispatcher.look_again()
+
+    # -- when files are not where they were ------------------------------------------------------
+
+    def is_in_place(self) -> bool:
+        """Whether the ledger's files are those that are open here."""
+        return self.store.is_memory or (self.store.is_in_place() and self._lock.is_in_place())
+
+    def mend_places(self) -> None:
+        """Put back what vanished from its place; raises StoreError where that cannot be (yet).
+
+        Not at once: whoever moves the files may still be at it, or put them back.
+        """
+        if self.is_in_place():
+            self._missing_since = None
+            return
+        now = self._clock.boottime()
+        self._missing_since = self._missing_since or now
+        if now - self._missing_since < _MOVING:
+            self.store.check_place()
+        files = self.options.files
+        files.prepare()
+        try:
+            # First the right to write: somebody may have begun a new ledger there.
+            if not self._lock.renew():
+                raise StoreUnavailableError(
+                    "errors.store_replaced", path=str(files.database), reason=str(files.lock)
+                )
+            self.store.write_back()
+            self.processes.mend_places()
+        except OSError as error:
+            raise StoreUnavailableError(
+                "errors.store_unavailable",
+                path=str(files.database),
+                reason=error.strerror or str(error),
+            ) from error
 
     # -- the end --------------------------------------------------------------------------------
 

@@ -125,6 +125,23 @@ class LedgerView:
             return None
         return {"pid": row[2], "version": row[3], "started_at": iso(row[4])}
 
+    def hold(self) -> dict[str, Any] | None:
+        """Return why nothing of the ledger starts, and since when; None where it is not held.
+
+        ``reason`` is ``restored`` or ``rolled_back``; it knows of nothing after ``moment``, and of
+        no token above ``token``; ``waiting`` runs wait in it.
+        """
+        row = self._fetch("ledger_row")
+        if row["held_at"] is None:
+            return None
+        return {
+            "reason": row["held_reason"],
+            "held_at": iso(row["held_at"]),
+            "moment": iso(row["held_moment"]),
+            "token": row["held_token"],
+            "waiting": len(self._fetch("unclaimed_runs")),
+        }
+
     def last_runs(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return, by task id, the newest run that has ended: how each task stands now."""
         rows = self._fetch("last_runs", ids=list(ids))

@@ -24,10 +24,14 @@ from typing import Any
 from task_scheduler import forks
 from task_scheduler.bindings import Bindings
 from task_scheduler.clock_watch import ClockWatch
-from task_scheduler.control import ControlServer, HolderGoneError, ask, command_of, request_of
+from task_scheduler.control import (
+    ControlServer,
+    HolderGoneError,
+    ask,
+    command_of,
+    request_of,
+)
 from task_scheduler.core.events import (
-    Event,
-    ListenerFailed,
     SchedulerStarted,
     SchedulerStopped,
     SchedulerStopping,
@@ -38,11 +42,11 @@ from task_scheduler.core.events import (
 from task_scheduler.core.inbox import AddEntries, Command, Fact, SetPools
 from task_scheduler.core.model import SECOND, Entry, Microseconds
 from task_scheduler.core.ports import Clock
-from task_scheduler.engine_loop import EngineLoop
 from task_scheduler.errors import (
     SchedulerStoppedError,
     StoreUnavailableError,
 )
+from task_scheduler.event_stream import EventStream
 from task_scheduler.holding import Holding, HoldingOptions
 from task_scheduler.i18n import translate
 from task_scheduler.offers import (
@@ -53,10 +57,12 @@ from task_scheduler.offers import (
     offer_of,
     refusal,
     wait_for_heir,
+    who_holds,
 )
 from task_scheduler.stores.engine_lock import EngineLock
 from task_scheduler.stores.sqlite import MEMORY, SqliteStore
 from task_scheduler.version import __version__
+from task_scheduler.vigil import Vigil
 
 __all__ = ["Runtime"]
 
@@ -73,14 +79,15 @@ class Runtime:
         self, options: HoldingOptions, *, clock: Clock, bindings: Bindings, check_seconds: float
     ) -> None:
         self.options = options
-        self.listeners: list[Callable[[Event], None]] = []
+        self._stream = EventStream()
+        self.listeners = self._stream.listeners
+        self.tell = self._stream.tell
         self.chores: list[Callable[[], None]] = []
         """Called about once a minute, in the engine's thread."""
-        self._failing: set[tuple[int, type[Event]]] = set()
         self._clock = clock
         self._bindings = bindings
         self._check_seconds = check_seconds
-        self._on_request: dict[str, Callable[[], Any]] = {}
+        self._on_request: dict[str, Callable[..., Any]] = {}
         self.memory_store = SqliteStore(MEMORY) if options.is_memory else None
         self._reset()
         forks.watch(self)
@@ -88,7 +95,8 @@ class Runtime:
     def _reset(self) -> None:
         """Be a runtime that holds nothing, in this process."""
         self._guard = threading.RLock()
-        self._loop = EngineLoop(self._clock, self.tell, self.chores)
+        self.vigil = Vigil(self._clock, self._stream)
+        self._loop = self.vigil.new_loop(self.chores)
         self._holding: Holding | None = None
         self._server: ControlServer | None = None
         self._watch: ClockWatch | None = None
@@ -154,21 +162,24 @@ class Runtime:
             self._loop.replan(holding)
 
     def holder(self) -> dict[str, Any] | None:
-        """Say who holds the ledger; None if nobody does or nobody answers."""
+        """Say who holds the ledger; None if nobody does.
+
+        Of one that does not answer the state is ``mute``: it was stopped, or is stuck as a whole.
+        """
         if self._holding is not None:
             return self._hello()
-        try:
-            answer: dict[str, Any] = ask(self.options.files.socket, "hello", timeout_seconds=5)
-        except HolderGoneError:
-            return None
-        return answer
+        return who_holds(self.options.files.socket)
 
     def ask_holder(self, op: str) -> Any:
         """Send the holder in another process a request of its own (``stop``, ``reload``)."""
         return ask(self.options.files.socket, op, timeout_seconds=30)
 
-    def on_request(self, op: str, call: Callable[[], Any]) -> None:
-        """Answer a request of another process by `call`."""
+    def hold(self) -> Holding | None:
+        """Return what is held here, and take it if nobody holds it; None: somebody else does."""
+        return self._holding if self._is_held_here() else None
+
+    def on_request(self, op: str, call: Callable[..., Any]) -> None:
+        """Answer a request of another process by `call`, with the values that came with it."""
         self._on_request[op] = call
 
     def set_pools(self, pools: Mapping[str, int]) -> None:
@@ -298,8 +309,9 @@ class Runtime:
     def _activate(self, holding: Holding) -> None:
         """Become the scheduler; the first failure is told to `start`, later ones are retried."""
         try:
-            bound = self._entries_to_bind(holding)
-            holding.activate(fresh=list(self._fresh), bound=bound)
+            with self._loop.busy():
+                bound = self._entries_to_bind(holding)
+                holding.activate(fresh=list(self._fresh), bound=bound)
         except Exception as error:  # fence: tick
             if not self._activation.done():
                 self._wants_running = False
@@ -332,20 +344,6 @@ class Runtime:
         holding = self._holding
         if holding is not None:
             self._loop.report(holding, fact)
-
-    def tell(self, event: Event) -> None:
-        """Tell the listeners; one that fails is named once, until it takes such an event again."""
-        for number, listener in enumerate(self.listeners):
-            failing = (number, type(event))
-            try:
-                listener(event)
-            except Exception as error:  # fence: listener
-                if failing in self._failing or isinstance(event, ListenerFailed):
-                    continue
-                self._failing.add(failing)
-                self.tell(ListenerFailed(f"{listener!r}: {type(error).__name__}: {error}"))
-            else:
-                self._failing.discard(failing)
 
     # -- holding and letting go -----------------------------------------------------------------
 
@@ -398,6 +396,7 @@ class Runtime:
                 target=self._keep, name="task-scheduler-engine", daemon=True
             )
             self._thread.start()
+            self.vigil.start(self._thread, self._loop, lambda: (self._holding, self._server))
         else:
             self._loop.signal()
 
@@ -419,7 +418,8 @@ class Runtime:
         if self.options.is_memory or not (self._is_wanted or self._loop.is_idle()):
             return False
         with self._guard:
-            if len(holding.engine.inbox) or self._wants_running:
+            is_busy = len(holding.engine.inbox) > 0 or holding.store.is_copying
+            if is_busy or self._wants_running:
                 return False
             self._end()
             return True
@@ -443,7 +443,8 @@ class Runtime:
         self._wants_running = False
         self._fresh.clear()
         self._has_heir, self._is_wanted = self._is_wanted, False
-        self._loop = EngineLoop(self._clock, self.tell, self.chores)
+        self._loop = self.vigil.new_loop(self.chores)
+        self.vigil.close()
         if server is not None:
             server.close()
         if self._watch is not None:
@@ -463,6 +464,7 @@ class Runtime:
             "version": __version__,
             "state": self.state,
             "store_error": self.store_error,
+            "problems": self.vigil.problems(),
         }
 
     def _serve(self, op: str, values: dict[str, Any]) -> Any:
@@ -476,7 +478,7 @@ class Runtime:
             missing = missing_code(self._bindings, values["entries"])
             return {"state": self.state, "missing": missing, "pid": os.getpid()}
         if op in self._on_request:
-            return self._on_request[op]()
+            return self._on_request[op](**values)
         command = command_of(op, values)
         if isinstance(command, AddEntries):
             self._refuse_missing(command.entries)

@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 from task_scheduler.bindings import Bindings
 from task_scheduler.clock import SystemClock
 from task_scheduler.core.events import CalendarFailed, Event
+from task_scheduler.core.faults import FaultKind
 from task_scheduler.core.inbox import (
     BackfillRange,
     CancelRun,
@@ -28,8 +29,10 @@ from task_scheduler.core.inbox import (
 from task_scheduler.core.model import SECOND, Entry
 from task_scheduler.errors import DefinitionError
 from task_scheduler.explanation import Explanation, explain_task
+from task_scheduler.fault_board import overview, problem_of
 from task_scheduler.holding import HoldingOptions
 from task_scheduler.i18n import set_language
+from task_scheduler.ledger_care import LedgerCare
 from task_scheduler.ledger_view import LedgerView
 from task_scheduler.observe.log_listener import LogListener
 from task_scheduler.observe.logs import LOGGER_NAME, LogHandle, open_logs
@@ -49,7 +52,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _log = logging.getLogger(LOGGER_NAME)
 
 
-class TaskScheduler:
+class TaskScheduler(LedgerCare):
     """Run tasks on time and keep a durable ledger of every planned run.
 
     `config` is the path of a configuration file, or its content as a mapping; without one
@@ -91,12 +94,16 @@ class TaskScheduler:
         )
         self._reader = SqliteReader(self.files.database, self._runtime.memory_store)
         self.view = LedgerView(self._reader.fetch)
+        self._runtime.on_request("backup", self._copy_here)
         self._logs: LogHandle | None = None
         self._metrics: Any = None
         self._resources: Any = None
         self._runtime.listeners.append(LogListener(_log))
         self._calendar_errors: list[str] = []
         self._runtime.chores.append(self._reread_calendars)
+        self._runtime.vigil.add_probe(
+            FaultKind.LOG_FAILED, lambda: self._logs.trouble() if self._logs else None
+        )
         self.config.subscribe(self._apply_settings)
 
     def __enter__(self) -> Self:
@@ -228,16 +235,21 @@ class TaskScheduler:
     def get_task_status(self, task_id: str | None = None) -> dict[str, Any]:
         """Return the status of one task, or of all, as plain JSON values.
 
-        Of all: ``total_tasks``, ``running_tasks``, ``tasks`` (by id) and ``scheduler``. Raises
-        TaskNotFoundError for an unknown id.
+        Of all: ``total_tasks``, ``running_tasks``, ``tasks`` (by id) and ``scheduler``, with its
+        ``problems``; the counts are None where the ledger cannot be read. Raises TaskNotFoundError
+        for an unknown id.
         """
         if task_id is not None:
             return self.view.task(task_id)
-        return {
-            **self.view.counts(self._clock.now()),
-            "tasks": {row["task_id"]: row for row in self.view.tasks()},
-            "scheduler": self._scheduler_status(),
-        }
+        seen, problems = overview(self.view, self._clock.now())
+        return {**seen, "scheduler": self._scheduler_status(problems)}
+
+    def problems(self) -> list[dict[str, Any]]:
+        """Return what keeps the scheduler in this process from its work, oldest first.
+
+        Each with ``kind``, ``what``, ``since`` (ISO 8601), ``where``, ``why`` and ``remedy``.
+        """
+        return [problem_of(plain) for plain in self._runtime.vigil.problems()]
 
     def why(
         self, task_id: str, at: datetime | str | None = None, *, width_seconds: float = 1
@@ -294,6 +306,12 @@ class TaskScheduler:
     def stop_seconds(self) -> float:
         """How long `stop` waits unless told otherwise."""
         return float(self.config.settings.scheduler.stop_timeout_seconds)
+
+    def stuck_seconds(self) -> float:
+        """Return for how long the engine has been stuck, if longer than `run_forever` bears it."""
+        limit = self.config.settings.scheduler.stall_exit_seconds
+        seconds = self._runtime.vigil.stuck_seconds()
+        return seconds if limit and seconds >= limit else 0.0
 
     def force_stop(self) -> None:
         """Make a `stop` that waits end at once."""
@@ -386,12 +404,13 @@ class TaskScheduler:
                 self._bindings.restore(task_id, bound)
             raise
 
-    def _scheduler_status(self) -> dict[str, Any]:
+    def _scheduler_status(self, problems: list[dict[str, Any]]) -> dict[str, Any]:
         status: dict[str, Any] = {
             "state": self._runtime.state,
             "pid": os.getpid(),
             "path": str(self.files.database),
             "store_error": self._runtime.store_error,
+            "problems": self.problems() or problems,
             "calendar_errors": self._calendar_errors,
         }
         if self._resources is not None:

@@ -27,12 +27,14 @@ from task_scheduler.core.events import (
     EntryResumed,
 )
 from task_scheduler.core.flights import Flight, Flights, Known, Work
+from task_scheduler.core.hold import Release
 from task_scheduler.core.inbox import (
     AddEntries,
     BackfillRange,
     CancelRun,
     Command,
     PauseEntry,
+    ReleaseLedger,
     RemoveEntries,
     ReplanEntries,
     RequestRun,
@@ -74,6 +76,7 @@ class Control:
         limits: EngineLimits,
         *,
         next_run_id: Callable[[], int],
+        on_release: Callable[[], None],
     ) -> None:
         self._store = store
         self._shelf = shelf
@@ -92,6 +95,7 @@ class Control:
             RequestRun: self._request_run,
             CancelRun: self.runs.cancel,
             SetPools: self._set_pools,
+            ReleaseLedger: Release(store, shelf, limits, on_release=on_release).apply,
             BackfillRange: self._backfill_range,
         }
 

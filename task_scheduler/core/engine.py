@@ -58,6 +58,8 @@ class Engine:
         self.limits = limits
         self.is_passive = False
         """Whether only commands are obeyed: nothing is planned, claimed or recovered."""
+        self.is_held = False
+        """Whether nothing is planned or claimed until the operator lets the ledger go on."""
         self._store = store
         self._clock = clock
         self._hands = hands
@@ -76,7 +78,13 @@ class Engine:
         """Whether runs may wait for seats that nobody in this process ever had."""
         self._shelf = EntryShelf(store, catalog, self.flights)
         self._control = Control(
-            store, self._shelf, self.flights, hands, limits, next_run_id=self.next_run_id
+            store,
+            self._shelf,
+            self.flights,
+            hands,
+            limits,
+            next_run_id=self.next_run_id,
+            on_release=self._release,
         )
         self._reception = Reception(store, self.flights, self._control)
         self._pools = Pools(store, self.flights, limits)
@@ -85,9 +93,16 @@ class Engine:
         self._delays = Delays(store, self._shelf, self.flights, limits)
 
     def open(
-        self, *, epoch: int, last_run_id: int, boot_id: str = "", marks: Marks | None = None
+        self,
+        *,
+        epoch: int,
+        last_run_id: int,
+        boot_id: str = "",
+        marks: Marks | None = None,
+        is_held: bool = False,
     ) -> None:
         """Begin an epoch: tokens and run ids go on above everything the ledger has seen."""
+        self.is_held = is_held
         self._steps.open(boot_id)
         self._delays.doubt()
         self._marks = self._marks if marks is None else marks
@@ -138,7 +153,7 @@ class Engine:
         now = self._clock.now()
         work = Work(now, now - self._clock.boottime())
         is_stepped = self._steps.is_stepped(work)
-        if not facts and (self.is_passive or not (is_stepped or self._is_due(work.now))):
+        if not facts and (self._is_at_rest or not (is_stepped or self._is_due(work.now))):
             return self._wake_at()
         facts += self._steps.recall(work)
         try:
@@ -149,10 +164,11 @@ class Engine:
                 if self._steps.mend(facts, work):
                     self._reception.release(work)
                 self._obey(facts, work)
-                if not self.is_passive:
+                if not self._is_at_rest:
                     self._resume(work)
                     self._plan(work)
                     self._claim(work)
+                    self._note_claims(work)
                     self._delays.arm(work)
                 wake = self._store.fetch("wake_at")
         except BaseException as error:
@@ -187,8 +203,17 @@ class Engine:
         claim_at = self._look_at_claims()
         return claim_at is not None and claim_at <= now
 
+    @property
+    def _is_at_rest(self) -> bool:
+        """Whether nothing begins by itself."""
+        return self.is_passive or self.is_held
+
+    def _release(self) -> None:
+        """Go on: the operator said from where, and that is durable."""
+        self.is_held = False
+
     def _wake_at(self) -> Microseconds | None:
-        if self.is_passive:
+        if self._is_at_rest:
             return None
         moments = [at for at in (self._plan_at, self._resume_at) if at is not None]
         claim_at = self._look_at_claims()
@@ -236,6 +261,7 @@ class Engine:
         if self._has_queue:
             work.vacated.update(self._store.fetch("queued_tasks"))
         if self._has_doubts:
+            self.is_held = self.is_held and bool(self._store.fetch("is_held"))
             orphans = []
             for run_id, token, cancel_reason, reason, is_there in self._store.fetch("claims_now"):
                 flight = self.flights.holder_of(run_id, token)
@@ -424,6 +450,7 @@ class Engine:
                 token=self.next_token(),
                 slot=slot,
                 clock_offset=work.clock_offset,
+                origin=origin,
             )
             pool = known.entry.policies.pool
             claimed.append([run_id, claim.token, slot, claim.executor, pool])
@@ -435,6 +462,11 @@ class Engine:
         is_moved = self._pools.park(places, horizon)
         is_moved = rates.record(self._store, horizon) or is_moved
         work.is_stuck = not claimed and not is_moved
+
+    def _note_claims(self, work: Work) -> None:
+        """Let the ledger know its greatest token, before anything beside it does."""
+        if work.claims:
+            self._store.execute("note_claims", token=work.reach[0])
 
     # -- after the commit -----------------------------------------------------------------------
 
@@ -457,6 +489,7 @@ class Engine:
             flights.add(flight)
         # First the starts, which are due; then the answers; then the talk.
         if work.claims:
+            self._marks.note_claims(*work.reach)
             self._hands.hand_over([(f.claim, f.entry) for f in work.claims if f.entry is not None])
         for call in work.after:
             call()

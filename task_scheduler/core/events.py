@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from task_scheduler.core.faults import Trouble
 from task_scheduler.core.model import Microseconds, Outcome, SkipReason
 
 __all__ = [
@@ -22,6 +23,10 @@ __all__ = [
     "EntryRemoved",
     "EntryResumed",
     "Event",
+    "FaultBegan",
+    "FaultEnded",
+    "LedgerHeld",
+    "LedgerReleased",
     "ListenerFailed",
     "RetryScheduled",
     "RunSettled",
@@ -32,8 +37,7 @@ __all__ = [
     "StandbyTookOver",
     "StandbyWaiting",
     "StoreAbandoned",
-    "StoreFailed",
-    "StoreRecovered",
+    "SupervisionFaltered",
     "ThreadAbandoned",
 ]
 
@@ -117,6 +121,19 @@ class ThreadAbandoned(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SupervisionFaltered(Event):
+    """Supervision could not do what it promises; `error` says what, and what was done about it.
+
+    Without a task it is about the launcher, and so about every program.
+    """
+
+    error: str
+    task_id: str | None = None
+    run_id: int | None = None
+    attempt: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EntryAdded(Event):
     """An entry was added or changed."""
 
@@ -165,11 +182,19 @@ class CalendarFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class StoreFailed(Event):
-    """The ledger could not be written; nothing is lost and it is tried again."""
+class FaultBegan(Event):
+    """Something keeps the scheduler from its work; nothing acknowledged is lost by it."""
 
-    error: str
-    retry_in: Microseconds
+    trouble: Trouble
+    at: Microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class FaultEnded(Event):
+    """What began as `FaultBegan` is over."""
+
+    trouble: Trouble
+    lasted: Microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +205,26 @@ class StoreAbandoned(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class StoreRecovered(Event):
-    """The ledger can be written again."""
+class LedgerHeld(Event):
+    """The ledger is older than what ran: nothing starts until the operator lets it go on.
+
+    `reason` is one of `core.hold.HoldReason`; it knows of nothing after `moment`.
+    """
+
+    reason: str
+    moment: Microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerReleased(Event):
+    """A held ledger goes on, from `since` (None: from where it stands).
+
+    `skipped` occurrences before that were passed over, `given_up` waiting runs ended.
+    """
+
+    since: Microseconds | None
+    skipped: int
+    given_up: int
 
 
 @dataclass(frozen=True, slots=True)

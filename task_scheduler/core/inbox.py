@@ -21,6 +21,7 @@ __all__ = [
     "Fact",
     "Inbox",
     "PauseEntry",
+    "ReleaseLedger",
     "RemoveEntries",
     "ReplanEntries",
     "RequestRun",
@@ -132,6 +133,19 @@ class CancelRun(Command):
 
     run_id: int
     reason: str = "cancelled on request"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseLedger(Command):
+    """Let a held ledger go on; answers how many occurrences and runs do not start.
+
+    What was due before `since` is skipped, what comes from it on is late. None: from where the
+    ledger stands.
+    """
+
+    since: Microseconds | None
+    keep_waiting: bool = False
+    """Whether retries, requests and chained runs that waited in it start after all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,6 +74,8 @@ class SkipReason(StrEnum):
     EXPIRED = "expired"
     SUPERSEDED = "superseded"
     REMOVED = "removed"
+    RESTORED = "restored"
+    """It lies before the point from which a restored ledger goes on: it may have run already."""
 
 
 class WaitingFor(StrEnum):

@@ -91,3 +91,7 @@ class Marks(Protocol):
     def release(self, slot: int) -> None:
         """Give a mark back after the end of its claim is durable."""
         ...
+
+    def note_claims(self, token: int, run_id: int) -> None:
+        """Keep how far the claims came, beside the ledger: it is told after their commit."""
+        ...

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from task_scheduler.core import events
+from task_scheduler.core.faults import Trouble
 from task_scheduler.core.model import Outcome, SkipReason
 from task_scheduler.core.recovery import Verdict
 from task_scheduler.i18n import translate
@@ -43,15 +44,18 @@ class LogListener:
             events.RunSkipped: self._skip_task,
             events.AttemptRecovered: self._recover_task,
             events.ThreadAbandoned: self._abandon_thread,
+            events.SupervisionFaltered: self._supervise_task,
             events.EntryAdded: self._add_task,
             events.EntryRemoved: self._remove_task,
             events.EntryPaused: self._pause_task,
             events.EntryResumed: self._resume_task,
             events.EntryFailed: self._hold_back_task,
             events.CalendarFailed: self._lose_calendar,
-            events.StoreFailed: self._lose_store,
+            events.FaultBegan: self._notice_fault,
+            events.FaultEnded: self._overcome_fault,
             events.StoreAbandoned: self._leave_store,
-            events.StoreRecovered: self._recover_store,
+            events.LedgerHeld: self._hold_ledger,
+            events.LedgerReleased: self._release_ledger,
             events.ListenerFailed: self._contain_listener,
             events.ClockStepped: self._notice_clock,
             events.ClockFollowed: self._follow_clock,
@@ -130,6 +134,9 @@ class LogListener:
             logging.WARNING, "logs.thread_abandoned", event, name=event.name, run_id=event.run_id
         )
 
+    def _supervise_task(self, event: events.SupervisionFaltered) -> None:
+        self._write(logging.ERROR, "logs.supervision_faltered", event, error=event.error)
+
     # -- entries --------------------------------------------------------------------------------
 
     def _add_task(self, event: events.EntryAdded) -> None:
@@ -152,15 +159,40 @@ class LogListener:
     def _lose_calendar(self, event: events.CalendarFailed) -> None:
         self._write(logging.ERROR, "logs.calendar_failed", event, error=event.error)
 
-    def _lose_store(self, event: events.StoreFailed) -> None:
-        delay = Span(event.retry_in)
-        self._write(logging.ERROR, "logs.store_failed", event, delay=delay, error=event.error)
+    def _notice_fault(self, event: events.FaultBegan) -> None:
+        trouble = event.trouble
+        key = "logs.store_failed" if trouble.kind.is_of_store else "logs.fault_began"
+        self._write(
+            logging.ERROR,
+            key,
+            event,
+            what=_FaultSentence(trouble),
+            where=trouble.where,
+            why=trouble.why,
+            remedy=_FaultSentence(trouble, "_remedy"),
+        )
+        if trouble.detail:
+            self._write(logging.DEBUG, "logs.fault_detail", event, detail=trouble.detail)
+
+    def _overcome_fault(self, event: events.FaultEnded) -> None:
+        trouble, span = event.trouble, Span(event.lasted)
+        key = "logs.store_recovered" if trouble.kind.is_of_store else "logs.fault_ended"
+        self._write(logging.INFO, key, event, span=span, what=_FaultSentence(trouble))
 
     def _leave_store(self, event: events.StoreAbandoned) -> None:
         self._write(logging.ERROR, "logs.store_abandoned", event, error=event.error)
 
-    def _recover_store(self, event: events.StoreRecovered) -> None:
-        self._write(logging.INFO, "logs.store_recovered", event)
+    def _hold_ledger(self, event: events.LedgerHeld) -> None:
+        key = f"logs.ledger_held_{event.reason}"
+        self._write(logging.ERROR, key, event, moment=Moment(event.moment))
+
+    def _release_ledger(self, event: events.LedgerReleased) -> None:
+        done = {"skipped": event.skipped, "given_up": event.given_up}
+        if event.since is None:
+            self._write(logging.WARNING, "logs.ledger_released_here", event, **done)
+        else:
+            since = Moment(event.since)
+            self._write(logging.WARNING, "logs.ledger_released", event, since=since, **done)
 
     def _contain_listener(self, event: events.ListenerFailed) -> None:
         self._write(logging.ERROR, "logs.listener_failed", event, error=event.error)
@@ -221,6 +253,19 @@ class _Sentence:
 
     def __str__(self) -> str:
         return translate(self._key)
+
+
+class _FaultSentence:
+    """What a fault is, or what to do about it."""
+
+    __slots__ = ("_key", "_trouble")
+
+    def __init__(self, trouble: Trouble, suffix: str = "") -> None:
+        self._key = f"faults.{trouble.kind.value}{suffix}"
+        self._trouble = trouble
+
+    def __str__(self) -> str:
+        return translate(self._key, where=self._trouble.where, why=self._trouble.why)
 
 
 class _Reason(_Sentence):

@@ -15,7 +15,7 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,10 @@ from task_scheduler.errors import (
     StoreUnavailableError,
 )
 from task_scheduler.stores.mounts import network_file_system_of
+from task_scheduler.stores.rescue import write_back
 from task_scheduler.stores.statements import migrations, statement
 
-__all__ = ["MEMORY", "SqliteReader", "SqliteStore", "read_only"]
+__all__ = ["MEMORY", "SqliteReader", "SqliteStore", "check_contents", "read_only"]
 
 MEMORY = ":memory:"
 _APPLICATION_ID = 0x54534B4C
@@ -39,8 +40,10 @@ _APPLICATION_ID = 0x54534B4C
 _CHECKPOINT_CHANGES = 4_000
 """Changed rows between two checkpoints: about a thousand pages of log."""
 _TRUNCATE_BYTES = 64 * 1024 * 1024
-_BUSY_SECONDS = 5.0
-"""Readers hold no lock that blocks a writer in WAL mode; this only covers foreign programs."""
+_BUSY_SECONDS = 1.0
+"""Readers hold no lock that blocks a writer in WAL mode; this only covers foreign programs. Who
+waits longer than that for an answer is told why."""
+_COMPANIONS = ("", "-wal", "-shm")
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _REASONS = {
@@ -60,16 +63,18 @@ class SqliteStore:
         self._pid = os.getpid()
         # An in-memory ledger has but one connection: its readers take turns with the engine.
         self._guard = threading.RLock()
+        self._copying = threading.Lock()
+        self._is_closed = False
         self._checkpointed = 0
         if not self.is_memory:
             _check_place(Path(path))
         with _Translated(self.path):
             self._connection = self._open()
         self._finalizer = _close_with(self, self._connection)
-        self._file = _identity(self.path)
         try:
             with _Translated(self.path):
                 self._migrate()
+                self._files = self._identities()
         except BaseException:
             self._connection.close()
             raise
@@ -87,7 +92,7 @@ class SqliteStore:
         )
         try:
             # Before anything that writes: the file may be another program's.
-            self._check_contents(connection)
+            check_contents(connection, self.path)
             for pragma in (
                 "journal_mode=WAL",
                 "synchronous=FULL",
@@ -103,32 +108,64 @@ class SqliteStore:
             raise
         return connection
 
-    def _check_contents(self, connection: sqlite3.Connection) -> None:
-        """Refuse what is not a sound ledger of this release or an older one."""
-        (found,) = connection.execute("PRAGMA user_version").fetchone()
-        (owner,) = connection.execute("PRAGMA application_id").fetchone()
-        (objects,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if owner != _APPLICATION_ID and (owner or found or objects):
-            raise StoreDamagedError(
-                "errors.store_damaged", path=self.path, reason="the database of another program"
-            )
-        known = migrations()[-1][0]
-        if found > known:
-            raise SchemaTooNewError(
-                "errors.schema_too_new", path=self.path, found=found, known=known
-            )
-        if found:
-            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            if verdict != "ok":
-                raise StoreDamagedError("errors.store_damaged", path=self.path, reason=verdict)
+    def check_place(self) -> None:
+        """Make sure that what is written will be found: the files may have gone from their places.
 
-    def _check_file(self) -> None:
-        """Make sure that what is written will be found: the file may have gone from its place.
-
-        Raises StoreUnavailableError until it is back.
+        Raises StoreUnavailableError until they are back.
         """
-        if _identity(self.path) != self._file:
-            raise StoreUnavailableError("errors.store_vanished", path=self.path)
+        if self.is_memory:
+            return
+        found = self._identities()
+        if found == self._files:
+            return
+        is_gone = found[0] is None or found[0] == self._files[0]
+        key = "errors.store_vanished" if is_gone else "errors.store_replaced"
+        raise StoreUnavailableError(key, path=self.path, reason=self._odd_one(found))
+
+    def is_in_place(self) -> bool:
+        """Whether the files at their places are those that are open; False where nobody can say."""
+        try:
+            return self.is_memory or self._identities() == self._files
+        except OSError:
+            return False
+
+    def write_back(self) -> None:
+        """Put a ledger whose files vanished back in its place, whole, and go on there.
+
+        This connection still has all of it. Raises what `check_place` raises where it cannot be.
+        """
+        self._check_process()
+        with self._guard, _Translated(self.path):
+            found = self._identities()
+            if found == self._files:
+                return
+            # One that stays open here would keep what is shared with it in memory alone.
+            _close_readers()
+            if found[0] == self._files[0]:
+                # The ledger itself is there: what vanished of its log goes into it first.
+                (checkpoint,) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                if checkpoint[0]:
+                    self.check_place()
+            elif found[0] is None:
+                write_back(self._connection, self.path)
+            else:
+                self.check_place()
+            before = self._connection
+            self._finalizer.detach()
+            # Before the new one is opened: its end must not take that one's log away.
+            before.close()
+            self._connection = self._open()
+            self._finalizer = _close_with(self, self._connection)
+            self._checkpointed = 0
+            self._files = self._identities()
+
+    def _identities(self) -> list[tuple[int, int] | None]:
+        return [_identity(self.path + suffix) for suffix in _COMPANIONS]
+
+    def _odd_one(self, found: list[tuple[int, int] | None]) -> str:
+        """Name the first file that is not what it was."""
+        odd = next(i for i, file in enumerate(found) if file != self._files[i])
+        return self.path + _COMPANIONS[odd]
 
     def _migrate(self) -> None:
         """Bring the schema up to this release at once: readers see the old one or the new one."""
@@ -145,8 +182,7 @@ class SqliteStore:
         """Begin at once as the writer; commit with a sync at the end, or roll back."""
         self._check_process()
         with self._guard, _Translated(self.path):
-            if not self.is_memory:
-                self._check_file()
+            self.check_place()
             connection = self._connection
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -190,11 +226,41 @@ class SqliteStore:
             return Path(self.path + "-wal").stat().st_size
         return 0
 
+    @property
+    def is_copying(self) -> bool:
+        """Whether a copy is under way."""
+        return self._copying.locked()
+
+    def copy(self, target: sqlite3.Connection, *, pages: int, rest: Callable[[], None]) -> None:
+        """Copy the ledger, as it is at the end, into an empty database, so many pages at a time.
+
+        Between two steps, in which `rest` is called, the ledger is free: what is committed then
+        gets into the copy too. Raises what reading raises, sqlite3.Error where the target cannot
+        be written, and StoreUnavailableError where the ledger is closed meanwhile.
+        """
+        self._check_process()
+        with self._copying, self._guard:
+            connection = self._connection
+
+            def give_way(*_: int) -> None:
+                self._guard.release()
+                try:
+                    rest()
+                finally:
+                    self._guard.acquire()
+                if self._is_closed or connection is not self._connection:
+                    raise StoreUnavailableError("errors.copy_broken_off", path=self.path)
+
+            give_way()
+            connection.backup(target, pages=pages, progress=give_way)
+
     def close(self) -> None:
         """Close the connection; in a forked child it is left alone, it is the parent's."""
         if self._pid != os.getpid():
             return
-        with self._guard:
+        self._is_closed = True
+        # A copy that is under way breaks off: its connection must not outlive the lock.
+        with self._copying, self._guard:
             if not self.is_memory:
                 # One file is left where nobody reads: that can be copied, and opens at once.
                 with suppress(sqlite3.Error):
@@ -274,6 +340,24 @@ class SqliteReader:
             raise StoreUnavailableError("errors.schema_older", path=self.path)
         # Somebody is just making it.
         return None
+
+
+def check_contents(connection: sqlite3.Connection, path: str) -> None:
+    """Refuse what is not a sound ledger of this release or an older one."""
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    (owner,) = connection.execute("PRAGMA application_id").fetchone()
+    (objects,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if owner != _APPLICATION_ID and (owner or found or objects):
+        raise StoreDamagedError(
+            "errors.store_damaged", path=path, reason="the database of another program"
+        )
+    known = migrations()[-1][0]
+    if found > known:
+        raise SchemaTooNewError("errors.schema_too_new", path=path, found=found, known=known)
+    if found:
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise StoreDamagedError("errors.store_damaged", path=path, reason=verdict)
 
 
 def _close_with(owner: object, connection: sqlite3.Connection) -> weakref.finalize[..., object]:

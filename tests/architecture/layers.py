@@ -13,10 +13,20 @@ from tests.architecture.source_tree import PACKAGE, ImportedName, is_under
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "api", "web", "presets", "__main__"),
     ("",),  # the package's own __init__: the public names
-    ("scheduler", "testing"),  # the facade, the only wiring; the same parts in virtual time
-    ("runtime", "engine_loop", "holding", "control", "offers", "forks"),
-    ("dispatcher", "bindings", "config", "foreground", "task_rules"),
-    ("ledger_view", "retention", "state_files", "explanation"),
+    # The facade, the only wiring, with its part for the ledger; the same parts in virtual time.
+    ("scheduler", "ledger_care", "testing"),
+    ("runtime", "engine_loop", "holding", "control", "offers", "forks", "vigil"),
+    (
+        "dispatcher",
+        "bindings",
+        "config",
+        "foreground",
+        "task_rules",
+        "fault_board",
+        "watchdog",
+        "event_stream",
+    ),
+    ("ledger_view", "retention", "state_files", "explanation", "rollback", "restoring", "trouble"),
     ("tasks", "stores", "executors", "observe", "supervision"),
     ("clock", "clock_watch"),
     ("core",),

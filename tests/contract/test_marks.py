@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from task_scheduler.core.hold import Mileage, Witness
 from task_scheduler.core.recovery import Mark
-from task_scheduler.executors.marks import MarkFile, MemoryMarks
+from task_scheduler.executors.marks import MarkFile, MemoryMarks, read_witness
 from tests.contract.ledgers import child
 
 WRITER = """
@@ -111,8 +112,8 @@ def test_the_file_is_private_and_whole_from_the_start(tmp_path: Path) -> None:
     MarkFile(tmp_path / "marks").close()
 
     status = (tmp_path / "marks").stat()
-    assert (status.st_mode & 0o777, status.st_size) == (0o600, 65_536)
-    assert status.st_blocks * 512 >= 65_536, "a hole would be a crash on a full disk"
+    assert (status.st_mode & 0o777, status.st_size) == (0o600, 65_536 + 4_096)
+    assert status.st_blocks * 512 >= status.st_size, "a hole would be a crash on a full disk"
 
 
 def test_a_link_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
@@ -120,3 +121,79 @@ def test_a_link_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match="marks"):
         MarkFile(tmp_path / "marks")
+
+
+LEDGER = "0123456789abcdef" * 2
+OTHER = "f" * 32
+
+NOTER = """
+    import sys
+    from pathlib import Path
+    from task_scheduler.core.hold import Mileage
+    from task_scheduler.executors.marks import MarkFile
+    marks = MarkFile(Path(sys.argv[1]))
+    marks.identify(sys.argv[2], Mileage(1 << 32, 0))
+    print("ready", flush=True)
+    number = 0
+    while True:
+        number += 1
+        marks.note_claims((2 << 32) + number, number)
+"""
+
+
+def test_what_a_process_noted_of_its_claims_survives_its_sudden_death(tmp_path: Path) -> None:
+    for _ in range(5):
+        noter = child(NOTER, tmp_path / "marks", LEDGER)
+        assert noter.stdout is not None
+        noter.stdout.readline()
+        while (seen := read_witness(tmp_path / "marks")) is None or seen.mileage.token < 2 << 32:
+            pass
+        noter.send_signal(signal.SIGKILL)
+        noter.communicate()
+
+        witness = read_witness(tmp_path / "marks")
+
+        assert witness is not None
+        assert witness.ledger_id == LEDGER
+        token, run_id = witness.mileage.token, witness.mileage.run_id
+        # The run is noted before the token: killed in between, it is one ahead.
+        assert run_id - (token - (2 << 32)) in (0, 1)
+
+
+def test_marks_that_get_another_ledger_tell_nothing_of_the_one_before(tmp_path: Path) -> None:
+    marks = MarkFile(tmp_path / "marks")
+    marks.identify(LEDGER, Mileage(1 << 32, 3))
+    marks.note_claims(9 << 32, 700)
+
+    marks.identify(OTHER, Mileage(1 << 32, 0))
+
+    assert read_witness(tmp_path / "marks") == Witness(OTHER, Mileage(1 << 32, 0))
+    marks.close()
+
+
+def test_the_marks_of_an_earlier_release_are_read_and_grow(tmp_path: Path) -> None:
+    (tmp_path / "marks").write_bytes(bytes([Mark.FAILED]) + bytes(65_535))
+    assert read_witness(tmp_path / "marks") is None
+
+    marks = MarkFile(tmp_path / "marks")
+
+    assert marks.read(0) == Mark.FAILED
+    assert read_witness(tmp_path / "marks") is None
+    marks.identify(LEDGER, Mileage(5, 6))
+    assert read_witness(tmp_path / "marks") == Witness(LEDGER, Mileage(5, 6))
+    marks.close()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", bytes(65_536), bytes(70_000), bytes(65_536) + b"\xff" * 4_096],
+    ids=["empty", "old", "zeros", "ones"],
+)
+def test_a_witness_that_makes_no_sense_tells_nothing(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "marks").write_bytes(content)
+
+    assert read_witness(tmp_path / "marks") is None
+
+
+def test_without_a_file_there_is_no_witness(tmp_path: Path) -> None:
+    assert read_witness(tmp_path / "marks") is None

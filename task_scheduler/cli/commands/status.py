@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from task_scheduler.cli.backup_text import hold_problems
 from task_scheduler.cli.command import command as cli_command
 from task_scheduler.cli.display_width import showable
-from task_scheduler.cli.exit_codes import ExitCode
+from task_scheduler.cli.exit_codes import ExitCode, code_of
 from task_scheduler.cli.holders import holder_of, say_declared, started_at
 from task_scheduler.cli.moments import NOTHING, Moments, duration_text
 from task_scheduler.cli.run_output import has_output
 from task_scheduler.cli.session import Session
-from task_scheduler.cli.standing import mark_of, problem_of
+from task_scheduler.cli.standing import mark_of
+from task_scheduler.cli.standing import problem_of as problem_of_task
 from task_scheduler.cli.tables import Cell, Column, Row
+from task_scheduler.errors import StoreError
+from task_scheduler.fault_board import problem_at, problem_of
 from task_scheduler.i18n import translate
 
 _SHOWN = 20
@@ -27,55 +32,137 @@ def command(session: Session) -> ExitCode:
     """Print the verdict; the exit code is the verdict too."""
     moments = session.moments()
     holder = holder_of(session)
+    faults = [problem_of(plain) for plain in (holder or {}).get("problems", ())]
+    try:
+        read = _read(session, moments.now, holder)
+        faults = [*faults, *hold_problems(session)]
+    except StoreError as error:
+        # What is wrong is told all the same.
+        faults = faults or [problem_at(error, moments.now)]
+        read = _Reading(dict.fromkeys(("total_tasks", "running_tasks", "backlog")), holder)
+        if holder is None:
+            return _report(session, read, faults, verdict=("unreadable", code_of(error)))
+    verdict = _verdict(read.holder, read.counts["total_tasks"], len(read.problems), faults)
+    code = _report(session, read, faults, verdict=verdict)
+    if not session.is_json and code is ExitCode.UNREACHABLE and holder is None:
+        session.hint(translate("cli.next_start"), "tsk up")
+    return code
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What the ledger says; nothing of it where it cannot be read."""
+
+    counts: dict[str, Any]
+    holder: dict[str, Any] | None
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    last_of: dict[str, dict[str, Any]] = field(default_factory=dict)
+    problems: list[dict[str, Any]] = field(default_factory=list)
+    """The tasks that need somebody."""
+    is_read: bool = False
+
+
+def _read(session: Session, now: int, holder: dict[str, Any] | None) -> _Reading:
     if holder is not None:
         holder = {**holder, "started_at": started_at(session, holder)}
-    counts = session.view.counts(moments.now)
+    counts = session.view.counts(now)
     tasks = {task["task_id"]: task for task in session.view.tasks(with_quantiles=False)}
     last_of = session.view.last_runs(list(tasks))
     problems = [
-        {"task_id": task_id, "problem": problem, "run_id": last_of.get(task_id, {}).get("run_id")}
+        _task_problem(task_id, problem, last_of.get(task_id))
         for task_id, task in tasks.items()
-        if (problem := problem_of(task, last_of.get(task_id)))
+        if (problem := problem_of_task(task, last_of.get(task_id)))
     ]
-    next_due = _soonest(tasks)
-    verdict, code = _verdict(holder, counts["total_tasks"], len(problems))
+    return _Reading(counts, holder, tasks, last_of, problems, is_read=True)
+
+
+def _task_problem(task_id: str, problem: str, last: Mapping[str, Any] | None) -> dict[str, Any]:
+    run_id = last["run_id"] if last is not None else None
+    return {
+        "kind": "task",
+        "what": translate("cli.task_needs_you"),
+        "since": last["ended_at"] if last is not None else None,
+        "where": task_id,
+        "why": problem,
+        "remedy": f"tsk logs {run_id}" if run_id is not None else f"tsk show {task_id}",
+        "task_id": task_id,
+        "problem": problem,
+        "run_id": run_id,
+    }
+
+
+def _report(
+    session: Session,
+    read: _Reading,
+    faults: list[dict[str, Any]],
+    *,
+    verdict: tuple[str, ExitCode],
+) -> ExitCode:
+    """Print what was found."""
+    word, code = verdict
+    first = faults[0] if faults else {"what": "", "why": ""}
     sentence = translate(
-        f"cli.verdict_{verdict}",
-        count=counts["total_tasks"],
-        problems=len(problems),
-        **{"pid": None, "store_error": None, **(holder or {})},
+        f"cli.verdict_{word}",
+        count=read.counts["total_tasks"],
+        problems=len(read.problems),
+        what=first["what"],
+        why=first["why"],
+        pid=read.holder["pid"] if read.holder is not None else None,
     )
+    next_due = _soonest(read.tasks)
     if session.is_json:
         config = session.scheduler.config.path
         places = {
             "database": str(session.scheduler.files.database),
             "config": None if config is None else str(config),
         }
-        values = {"verdict": verdict, "sentence": sentence, "holder": holder, **counts}
-        session.document("status", {**values, "problems": problems, "next": next_due, **places})
+        head = {"verdict": word, "sentence": sentence, "holder": read.holder, **read.counts}
+        problems = [*faults, *read.problems]
+        session.document("status", {**head, "problems": problems, "next": next_due, **places})
         return code
     is_fine = code is ExitCode.FINE
     session.put(session.paint(f"{'✓' if is_fine else '✕'} {sentence}", _style(is_fine=is_fine)))
-    session.pairs(_figures(session, holder, counts, next_due, moments=moments), indent="  ")
-    _put_problems(session, problems, tasks, last_of)
-    say_declared(session, tasks)
-    if code is ExitCode.UNREACHABLE:
-        session.hint(translate("cli.next_start"), "tsk up")
+    _put_faults(session, faults)
+    if read.is_read:
+        moments = session.moments()
+        figures = _figures(session, read.holder, read.counts, next_due, moments=moments)
+        session.pairs(figures, indent="  ")
+        _put_problems(session, read.problems, read.tasks, read.last_of)
+        say_declared(session, read.tasks)
     return code
+
+
+def _put_faults(session: Session, faults: list[dict[str, Any]]) -> None:
+    """Write what keeps the scheduler from its work, and what to do about it."""
+    moments = session.moments()
+    for fault in faults:
+        since = fault["since"]
+        when = translate("cli.fault_since", since=moments.full(since)) if since else ""
+        head = f"{fault['where']}  {when}".rstrip()
+        session.put(f"  {showable(head)}\n    {showable(fault['why'])}")
+        session.put(f"    {showable(fault['remedy'])}")
 
 
 def _style(*, is_fine: bool) -> str:
     return "green" if is_fine else "red"
 
 
-def _verdict(holder: Mapping[str, Any] | None, tasks: int, problems: int) -> tuple[str, ExitCode]:
+def _verdict(
+    holder: Mapping[str, Any] | None,
+    tasks: int | None,
+    problems: int,
+    faults: list[dict[str, Any]],
+) -> tuple[str, ExitCode]:
     """Return the worst that is true, and its exit code."""
     if holder is None:
         return "silent", ExitCode.UNREACHABLE
+    if holder["state"] == "mute":
+        return "mute", ExitCode.UNREACHABLE
+    if faults:
+        is_store = faults[0]["kind"].startswith("store_")
+        return ("store" if is_store else "faults"), ExitCode.PROBLEM
     if holder["state"] != "running":
         return "passive", ExitCode.UNREACHABLE
-    if holder.get("store_error"):
-        return "store", ExitCode.PROBLEM
     if problems:
         return "problems", ExitCode.PROBLEM
     return ("fine" if tasks else "empty"), ExitCode.FINE

@@ -28,6 +28,12 @@ UPDATE progress SET run_count = run_count + (j.value ->> 1), success_count = suc
     last_failure_run_id = coalesce(j.value ->> 9, last_failure_run_id)
 FROM json_each(:rows) AS j WHERE progress.task_id = j.value ->> 0;
 
+-- name: count_cancelled
+-- Runs that had begun and were cancelled while they waited for their next attempt: no settlement counts them.
+UPDATE progress SET run_count = run_count + (SELECT count(*) FROM json_each(:rows) AS j JOIN runs AS r
+    ON r.run_id = j.value WHERE r.task_id = progress.task_id AND r.state = 'cancelled' AND r.attempt > 0)
+WHERE task_id IN (SELECT r.task_id FROM json_each(:rows) AS j JOIN runs AS r ON r.run_id = j.value);
+
 -- name: mark_running
 -- A start outlived its tick: from now on the ledger shows it as running.
 UPDATE runs SET state = 'running', started_at = j.value ->> 2
@@ -240,7 +246,8 @@ DELETE FROM skips WHERE skip_id IN (SELECT skip_id FROM skips WHERE task_id = :t
     ORDER BY skip_id LIMIT :limit);
 
 -- name: runs_given_up
---- Of these ids, those of runs that once were: no greater than the last, and not there any more.
+--- Of these ids, those of runs that once were: no greater than the last, and not there any more. None of a ledger
+-- that is held: what is unknown to it ran after it.
 SELECT json_group_array(i.value) FROM json_each(:rows) AS i
-WHERE i.value <= (SELECT seq FROM sqlite_sequence WHERE name = 'runs')
+WHERE i.value <= (SELECT seq FROM sqlite_sequence WHERE name = 'runs') AND (SELECT held_at FROM ledger) IS NULL
     AND NOT EXISTS (SELECT 1 FROM runs AS r WHERE r.run_id = i.value);

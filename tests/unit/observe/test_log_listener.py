@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from task_scheduler.core import events
+from task_scheduler.core.faults import FaultKind, Trouble
 from task_scheduler.core.model import Outcome, SkipReason
 from task_scheduler.i18n import LANGUAGES, current_language, set_language
 from task_scheduler.observe.log_listener import LogListener
@@ -55,15 +56,21 @@ EVENTS: list[tuple[events.Event, str]] = [
     (events.AttemptRecovered(*TASK, 7, 1, "ended"), "INFO"),
     (events.AttemptRecovered(*TASK, 7, 1, "lost"), "WARNING"),
     (events.ThreadAbandoned(*TASK, 7, 1), "WARNING"),
+    (events.SupervisionFaltered("a launcher was replaced"), "ERROR"),
+    (events.SupervisionFaltered("a supervisor was stopped", "pump", 7, 1), "ERROR"),
     (events.EntryAdded(*TASK), "INFO"),
     (events.EntryRemoved(*TASK), "INFO"),
     (events.EntryPaused(*TASK), "INFO"),
     (events.EntryResumed(*TASK), "INFO"),
     (events.EntryFailed(*TASK, "boom"), "ERROR"),
-    (events.StoreFailed("disk full", SECOND), "ERROR"),
+    *((events.FaultBegan(Trouble(kind, "/farm", "because"), 0), "ERROR") for kind in FaultKind),
+    *((events.FaultEnded(Trouble(kind, "/farm", ""), SECOND), "INFO") for kind in FaultKind),
     (events.CalendarFailed("closed.ics: gone"), "ERROR"),
     (events.StoreAbandoned("the file is gone"), "ERROR"),
-    (events.StoreRecovered(), "INFO"),
+    (events.LedgerHeld("restored", SECOND), "ERROR"),
+    (events.LedgerHeld("rolled_back", SECOND), "ERROR"),
+    (events.LedgerReleased(SECOND, 3, 1), "WARNING"),
+    (events.LedgerReleased(None, 0, 1), "WARNING"),
     (events.ListenerFailed("boom"), "ERROR"),
     (events.ClockStepped(3600 * SECOND), "WARNING"),
     (events.ClockStepped(-SECOND), "WARNING"),

@@ -1,0 +1,78 @@
+"""`tsk backup`: copy the ledger into one file, whoever runs it meanwhile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from task_scheduler.cli.backup_text import put_contents
+from task_scheduler.cli.command import command as cli_command
+from task_scheduler.cli.exit_codes import ExitCode
+from task_scheduler.cli.failures import CliError
+from task_scheduler.cli.session import Session
+from task_scheduler.i18n import translate
+
+
+@cli_command(
+    "backup",
+    examples=(
+        "tsk backup",
+        "tsk backup /media/stick/farm.backup",
+        "tsk backup farm.backup --check",
+    ),
+)
+@click.argument("file", required=False, metavar="[FILE]")
+@click.option("-o", "--output", metavar="FILE")
+@click.option("--check", "is_check", is_flag=True)
+@click.option("--force", "is_forced", is_flag=True)
+def command(
+    session: Session, file: str | None, *, output: str | None, is_check: bool, is_forced: bool
+) -> None:
+    """Make a backup, or look at one."""
+    if file is not None and output is not None:
+        raise CliError(translate("cli.backup_two_files"), ExitCode.USAGE)
+    named = file if file is not None else output
+    if is_check:
+        _check(session, named)
+        return
+    ledger = session.scheduler.files.database
+    if not ledger.exists():
+        raise CliError(translate("cli.backup_nothing", path=ledger), ExitCode.NOT_FOUND)
+    path = _place(session, named)
+    began = session.clock.boottime()
+    try:
+        found = session.scheduler.backup(path, overwrite=is_forced)
+    except FileExistsError as error:
+        raise CliError(
+            translate("cli.backup_exists", path=error.filename), ExitCode.CONFLICT
+        ) from error
+    seconds = (session.clock.boottime() - began) / 1_000_000
+    if session.is_json:
+        session.document("backup", {**found, "seconds": round(seconds, 3)})
+        return
+    put_contents(session, found, seconds)
+    session.say(translate("cli.backup_without"))
+    session.hint(translate("cli.next_restore"), "tsk restore", found["path"])
+
+
+def _check(session: Session, named: str | None) -> None:
+    from task_scheduler.restoring import contents_plain
+    from task_scheduler.stores.backup import read_contents
+
+    if named is None:
+        raise CliError(translate("cli.backup_unnamed"), ExitCode.USAGE)
+    found = contents_plain(read_contents(Path(named).absolute()))
+    if session.is_json:
+        session.document("backup", {**found, "seconds": None})
+    else:
+        put_contents(session, found)
+
+
+def _place(session: Session, named: str | None) -> Path:
+    """Return where the backup goes: a folder, and no name at all, get one with the moment."""
+    from task_scheduler.restoring import stamped
+
+    stem = session.scheduler.files.database.stem
+    path = Path.cwd() if named is None else Path(named).absolute()
+    return stamped(path / stem, session.clock.now(), ".backup") if path.is_dir() else path

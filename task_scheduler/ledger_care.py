@@ -1,0 +1,114 @@
+"""What users do with the ledger as a whole: back it up, and let a held one go on.
+
+Responsible for: that part of the facade, and who makes a copy: this process if it holds the ledger
+or nobody does, else the one that holds it.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from task_scheduler.control import HolderGoneError, ask
+from task_scheduler.core.inbox import ReleaseLedger
+from task_scheduler.core.ports import Clock
+from task_scheduler.errors import SchedulerStoppedError, StoreUnavailableError
+from task_scheduler.ledger_view import LedgerView
+from task_scheduler.offers import Patience
+from task_scheduler.restoring import (
+    backup_ledger,
+    contents_plain,
+    evidence_plain,
+    refuse_living,
+)
+from task_scheduler.runtime import Runtime
+from task_scheduler.state_files import StateFiles
+from task_scheduler.stores.backup import write_backup
+from task_scheduler.stores.sqlite import SqliteReader
+from task_scheduler.task_rules import moment_of
+
+__all__ = ["LedgerCare"]
+
+
+class LedgerCare:
+    """The part of `TaskScheduler` that looks after its ledger."""
+
+    files: StateFiles
+    view: LedgerView
+    _runtime: Runtime
+    _reader: SqliteReader
+    _clock: Clock
+
+    def backup(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> dict[str, Any]:
+        """Copy the ledger, whoever runs it meanwhile, into one private file; say what is in it.
+
+        What runs wrote is not in it. Raises FileExistsError unless `overwrite`, and StoreError
+        where the copy cannot be made or is not sound; then there is none.
+        """
+        found = backup_ledger(self._copy, self.files, Path(path), overwrite=overwrite)
+        return contents_plain(found)
+
+    def hold(self) -> dict[str, Any] | None:
+        """Say why nothing of a restored or rolled-back ledger starts; None where it is not held.
+
+        ``reason``, ``held_at``, ``moment`` (the newest it knows), ``waiting`` runs, and the
+        attempts that came after it: ``later``, of which files are left, and ``living``.
+        """
+        hold = self.view.hold()
+        return hold and {**hold, **evidence_plain(self.files, hold, self._reader.fetch)}
+
+    def release_hold(
+        self,
+        resume_from: datetime | str | None = None,
+        *,
+        keep_waiting: bool = False,
+        despite_living: bool = False,
+    ) -> dict[str, int]:
+        """Let a held ledger go on from a moment: what was due before is skipped, the rest late.
+
+        ``"now"``, or None: from where the ledger stands. Its waiting retries, requests and chained
+        runs start only with `keep_waiting`. Returns how many `entries`, `skipped` occurrences,
+        `given_up` and `kept` runs. Raises StoreError while attempts live that it does not know,
+        unless `despite_living`, and DefinitionError for a ledger that is not held.
+        """
+        if not despite_living:
+            refuse_living(self.files, self._reader.fetch)
+        since = None if resume_from is None else self._clock.now()
+        if resume_from is not None and resume_from != "now":
+            since = moment_of(resume_from)
+        command = ReleaseLedger(since=since, keep_waiting=keep_waiting)
+        counts: dict[str, int] = self._runtime.execute(command)
+        return counts
+
+    def _copy(self, path: Path) -> None:
+        """Copy the ledger into a file that is not there yet: here, or by whoever holds it."""
+        socket = self.files.socket
+        patience: Patience | None = None
+        while True:
+            try:
+                if self._is_copied_here(path) or ask(socket, "backup", target=str(path)):
+                    return
+            except (HolderGoneError, SchedulerStoppedError) as error:
+                patience = patience or Patience(self._clock)
+                patience.spend(socket, error)
+
+    def _copy_here(self, target: str) -> bool:
+        """Do so for another process."""
+        if not self._is_copied_here(Path(target)):
+            raise SchedulerStoppedError("errors.stopped")
+        return True
+
+    def _is_copied_here(self, path: Path) -> bool:
+        holding = self._runtime.hold()
+        if holding is None:
+            return False
+        try:
+            write_backup(holding.store, path, now=self._clock.now())
+        except StoreUnavailableError as error:
+            if error.key != "errors.copy_broken_off":
+                raise
+            # It was let go in the very moment; who took it makes the copy.
+            return False
+        return True
