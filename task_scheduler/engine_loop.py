@@ -8,15 +8,19 @@ Does not know how the ledger came to be held, nor what a tick decides.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
-from task_scheduler.core.events import ClockStepped, StoreFailed, StoreRecovered
+from task_scheduler.core.events import ClockStepped
+from task_scheduler.core.faults import OF_TICKS
 from task_scheduler.core.inbox import Fact, ReplanEntries
 from task_scheduler.core.model import SECOND, Microseconds
 from task_scheduler.core.ports import Clock, Emit
 from task_scheduler.errors import TaskSchedulerError
+from task_scheduler.fault_board import FaultBoard
 from task_scheduler.holding import Holding
 from task_scheduler.schedules import zones
+from task_scheduler.trouble import trouble_of
 
 __all__ = ["LINGER_SECONDS", "EngineLoop"]
 
@@ -35,13 +39,21 @@ _KILL: Microseconds = 15 * SECOND
 _STEP: Microseconds = 100_000
 """A difference of wall and boot clock between two looks beyond which the clock was set."""
 _FIRST_BACKOFF: Microseconds = 100_000
-_LONGEST_BACKOFF: Microseconds = 5 * SECOND
+_LONGEST_BACKOFF: Microseconds = 2 * SECOND
+"""Whatever was wrong is noticed to be over within this."""
 
 
 class EngineLoop:
     """Turn the engine of a holding; one thread calls, any thread may `signal` and `report`."""
 
-    def __init__(self, clock: Clock, emit: Emit, chores: Sequence[Callable[[], None]] = ()) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        emit: Emit,
+        chores: Sequence[Callable[[], None]] = (),
+        *,
+        board: FaultBoard,
+    ) -> None:
         self.store_error: str | None = None
         """What the store, or a tick, last failed with; None once it works again."""
         self.is_forced = False
@@ -53,6 +65,11 @@ class EngineLoop:
         self._chores_at: Microseconds = 0
         self._clock = clock
         self._emit = emit
+        self._board = board
+        self.busy_since: Microseconds | None = None
+        """Since when, on the boot clock, the engine is at work; None while it sleeps."""
+        self._must_prove = False
+        """Whether somebody saw the ledger out of its place."""
         self._wake = threading.Event()
         self._urgent = threading.Event()
         self._is_asleep = False
@@ -79,6 +96,11 @@ class EngineLoop:
         """Let the engine ask the rules anew: a zone or a calendar changed."""
         self.report(holding, ReplanEntries())
 
+    def doubt(self) -> None:
+        """Look at once whether the ledger is in its place: somebody saw that it is not."""
+        self._must_prove = True
+        self.signal()
+
     def rest(self, seconds: float) -> None:
         """Sleep until signalled, at most so long."""
         self._wake.wait(seconds)
@@ -86,8 +108,19 @@ class EngineLoop:
 
     def turn(self, holding: Holding) -> None:
         """Tick once and sleep until there is something to do."""
-        if self._tick(holding):
+        with self.busy():
+            has_ticked = self._tick(holding)
+        if has_ticked:
             self._sleep(holding)
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Do something in the engine's thread that the watchdog expects to come to an end."""
+        self.busy_since = self._clock.boottime()
+        try:
+            yield
+        finally:
+            self.busy_since = None
 
     def is_idle(self) -> bool:
         """Whether a passive holder has had nothing to do for long enough to let go."""
@@ -100,7 +133,8 @@ class EngineLoop:
         self._is_draining = True
         is_cancelled = False
         while True:
-            has_ticked = self._tick(holding)
+            with self.busy():
+                has_ticked = self._tick(holding)
             if holding.is_drained() or self.is_leaving:
                 break
             now = self._clock.boottime()
@@ -121,11 +155,10 @@ class EngineLoop:
         self._failures += 1
         backoff = min(_FIRST_BACKOFF << min(self._failures, 16), _LONGEST_BACKOFF)
         is_ours = isinstance(error, TaskSchedulerError)
-        text = str(error) if is_ours else f"{type(error).__name__}: {error}"
-        if text != self.store_error:
-            # Told once: the tries that follow come every few seconds.
-            self.store_error = text
-            self._emit(StoreFailed(text, backoff))
+        self.store_error = str(error) if is_ours else f"{type(error).__name__}: {error}"
+        # Told once: the tries that follow come every few seconds.
+        self._board.begin(trouble_of(error), OF_TICKS)
+        self.busy_since = None
         self._urgent.wait(backoff / SECOND)
 
     def recover(self) -> None:
@@ -133,18 +166,21 @@ class EngineLoop:
         if self._failures:
             self._failures = 0
             self.store_error = None
-            self._emit(StoreRecovered())
+            self._board.end(OF_TICKS)
 
     def _tick(self, holding: Holding) -> bool:
         """Let the engine do what there is to do; False, after a pause, where it could not."""
         self._urgent.clear()
-        self._look_at_clock(holding)
-        if zones.refresh(self._clock.now()):
-            self.replan(holding)
         try:
+            self._look_at_clock(holding)
+            if zones.refresh(self._clock.now()):
+                self.replan(holding)
             if holding.pool is not None:
                 holding.pool.expire()
             self._wake_at = holding.engine.tick()
+            if self._must_prove:
+                holding.mend_places()
+                self._must_prove = False
             holding.store.checkpoint()
             if self._clock.boottime() >= self._chores_at:
                 self._chores_at = self._clock.boottime() + _CHORES
@@ -154,11 +190,19 @@ class EngineLoop:
                 holding.retention.step()
         except Exception as error:  # fence: tick
             self.fail(error)
+            self._mend(holding)
             return False
         if not holding.engine.has_doubts:
             self.recover()
         self._ticked_at = self._clock.boottime()
         return True
+
+    def _mend(self, holding: Holding) -> None:
+        """Put files back that are not in their places, now that whoever asked was answered."""
+        try:
+            holding.mend_places()
+        except Exception as error:  # fence: tick
+            self._board.begin(trouble_of(error), OF_TICKS)
 
     def _sleep(self, holding: Holding) -> None:
         """Wait for a fact or the next moment, and keep ticks apart."""

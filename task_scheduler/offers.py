@@ -1,7 +1,7 @@
 """Offers: whether the holder of a ledger has the code that another process brings.
 
-Responsible for: what is offered of an entry, which of it is missing here, and how long a process
-tries again, or lets others go first, while holders come and go.
+Responsible for: what is offered of an entry, which of it is missing here, how long a process tries
+again, or lets others go first, while holders come and go, and what is known of a mute one.
 """
 
 from __future__ import annotations
@@ -13,15 +13,26 @@ from pathlib import Path
 from typing import Any
 
 from task_scheduler.bindings import Bindings
-from task_scheduler.control import HolderGoneError, ask
+from task_scheduler.control import HolderGoneError, HolderMuteError, ask
 from task_scheduler.core.model import SECOND, Entry
 from task_scheduler.core.ports import Clock
 from task_scheduler.errors import StandbyRefusedError, StoreUnavailableError
+from task_scheduler.i18n import translate
 from task_scheduler.state_files import StateFiles
 
-__all__ = ["Patience", "missing_code", "offer", "offer_of", "refusal", "wait_for_heir"]
+__all__ = [
+    "Patience",
+    "knock",
+    "missing_code",
+    "offer",
+    "offer_of",
+    "refusal",
+    "wait_for_heir",
+    "who_holds",
+]
 
 _SECONDS = 10.0
+_HELLO_SECONDS = 5.0
 _HEIR_SECONDS = 0.3
 """A standby tries three times in it."""
 _PAUSE_SECONDS = 0.05
@@ -139,3 +150,37 @@ class Patience:
                 "runtime.no_answer", path=str(path), reason=str(error)
             ) from error
         self.wait()
+
+
+def who_holds(socket: Path) -> dict[str, Any] | None:
+    """Ask the holder in another process what it says of itself; None where there is none."""
+    try:
+        answer: dict[str, Any] = ask(socket, "hello", timeout_seconds=_HELLO_SECONDS)
+    except HolderMuteError as error:
+        return _mute_holder(error.pid)
+    except HolderGoneError:
+        return None
+    return answer
+
+
+def _mute_holder(pid: int | None) -> dict[str, Any]:
+    """Return what is known of a holder that does not answer, as it would say itself."""
+    why = translate("faults.process_state", pid=pid or "?", state=_state_of(pid))
+    where = str(pid or "?")
+    problem = {"kind": "mute", "where": where, "why": why, "since": None}
+    return {
+        "pid": pid,
+        "version": None,
+        "state": "mute",
+        "store_error": None,
+        "problems": [problem],
+    }
+
+
+def _state_of(pid: int | None) -> str:
+    """Return the letter that the system has for what a process does, ``T`` for stopped."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "?"
+    return text.rpartition(")")[2].split()[0]

@@ -41,6 +41,7 @@ class ExitCode(IntEnum):
     INVALID = 7
     TIMED_OUT = 8
     RUN_FAILED = 9
+    STUCK = 10
     INTERRUPTED = 130
 
 

@@ -201,6 +201,8 @@ class SchedulerSection(Model):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     language: Annotated[str | None, BeforeValidator(_language), _LANGUAGE_SCHEMA] = None
     stop_timeout_seconds: Annotated[float, Field(ge=0, le=_DAY), Seconds] = 30
+    stall_exit_seconds: Annotated[float, Field(ge=0, le=_DAY), Seconds] = 120
+    """`tsk up` ends when its engine was stuck for so long; 0: never."""
 
 
 class PolicyKeys(Model):

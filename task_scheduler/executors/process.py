@@ -232,6 +232,20 @@ class ProcessExecutor:
         for name in names:
             shutil.rmtree(self._runs / name, ignore_errors=True)
 
+    def mend_places(self) -> None:
+        """Make the folder of the attempts and the bell anew where they vanished.
+
+        Raises OSError where that cannot be.
+        """
+        self._runs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        before = self._bell
+        if before is None or before.is_in_place():
+            return
+        self._bell = Doorbell(os.fsencode(self._bell_path))
+        # Whoever rang meanwhile was not heard.
+        self._look_soon()
+        before.close()
+
     def close(self) -> None:
         """Stop listening. The launcher ends; living attempts go on and record their ends.
 

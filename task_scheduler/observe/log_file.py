@@ -49,6 +49,8 @@ class LogFile(logging.Handler):
         self._identity: tuple[int, int] | None = None
         self._pid = os.getpid()
         self._missing = 0
+        self.trouble = ""
+        """Why the last event could not be written; empty where it was."""
         self._is_torn = False
         """Whether the last write left half a line."""
         self._told: set[str] = set()
@@ -66,10 +68,32 @@ class LogFile(logging.Handler):
             self._write(text.encode("utf-8", "backslashreplace"))
         except OSError as error:
             self._missing += 1
+            self.trouble = error.strerror or str(error)
             self._tell("logs.file_unwritable", error)
         else:
             self._missing = 0
+            self.trouble = ""
             self._told.discard("logs.file_unwritable")
+
+    def probe(self) -> str:
+        """Try again a file that could not be written; return why it still cannot be, if so.
+
+        Where nothing happens no event would come to find out.
+        """
+        if not self.trouble:
+            return ""
+        self.acquire()
+        try:
+            # Into what an event would go to, and one that does not fit would leave half of itself.
+            self._follow()
+            if self._descriptor is not None and hasattr(os, "fstatvfs"):
+                room = os.fstatvfs(self._descriptor)
+                self.trouble = "" if room.f_bavail else self.trouble
+        except OSError as error:
+            self.trouble = error.strerror or str(error)
+        finally:
+            self.release()
+        return self.trouble
 
     def reopen(self) -> None:
         """Let go of the file; the next event opens what is at the path then."""

@@ -13,6 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
+from task_scheduler.core.faults import FaultKind, Trouble
 from task_scheduler.observe.log_file import LogFile
 from task_scheduler.observe.log_lines import JsonLines, TextLines
 
@@ -35,6 +36,11 @@ class LogHandle:
     def path(self) -> Path:
         """Where the lines go."""
         return self.file.path
+
+    def trouble(self) -> Trouble | None:
+        """Return why the file cannot be written, if so; tries it again."""
+        why = self.file.probe()
+        return Trouble(FaultKind.LOG_FAILED, str(self.path), why) if why else None
 
     def set_level(self, level: str) -> None:
         """Change the least level that is written, at once; raises ValueError for an unknown one.

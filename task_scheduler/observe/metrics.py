@@ -34,7 +34,8 @@ _COUNTERS = {
     "retries": ("Attempts that ended badly and are tried again.", ("task", "outcome")),
     "skips": ("Occurrences without an attempt.", ("task", "reason")),
     "abandoned_threads": ("Functions that overran their timeout in a thread.", ("task",)),
-    "store_failures": ("Failed writes of the ledger.", ()),
+    "store_failures": ("Times the ledger could not be written.", ()),
+    "faults": ("What kept the scheduler from its work, each time it began.", ("kind",)),
     "listener_failures": ("Listeners that raised.", ()),
     "entry_failures": ("Rules that raised.", ("task",)),
     "clock_steps": ("Times the wall clock was set.", ()),
@@ -104,8 +105,10 @@ class Metrics:
                 counts["abandoned_threads"][self._label(event.task_id),] += event.count
             case events.EntryFailed():
                 counts["entry_failures"][self._label(event.task_id),] += 1
-            case events.StoreFailed():
-                counts["store_failures"][()] += 1
+            case events.FaultBegan():
+                kind = event.trouble.kind
+                counts["faults"][kind.value,] += 1
+                counts["store_failures"][()] += kind.is_of_store
             case events.ListenerFailed():
                 counts["listener_failures"][()] += 1
             case events.ClockStepped():

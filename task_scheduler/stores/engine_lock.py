@@ -43,18 +43,38 @@ class EngineLock:
                 return True
             if self._real in _held:
                 return False
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
-            descriptor = os.open(self._real, flags, 0o600)
-            try:
-                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except (BlockingIOError, PermissionError):
-                os.close(descriptor)
+            descriptor = _locked(self._real)
+            if descriptor is None:
                 return False
-            except OSError:
-                os.close(descriptor)
-                raise
             self._descriptor, self._pid = descriptor, os.getpid()
             _held.add(self._real)
+            return True
+
+    def is_in_place(self) -> bool:
+        """Whether the file that is held is the one that others would try to hold."""
+        if self._descriptor is None:
+            return False
+        try:
+            found = Path(self._real).stat()
+        except OSError:
+            return False
+        held = os.fstat(self._descriptor)
+        return (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
+
+    def renew(self) -> bool:
+        """Hold the file that lies at the path now, where it was removed or replaced meanwhile.
+
+        False where another process holds it. Raises OSError if it cannot be made.
+        """
+        if self.is_in_place():
+            return True
+        with _guard:
+            descriptor = _locked(self._real)
+            if descriptor is None:
+                return False
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+            self._descriptor = descriptor
             return True
 
     def release(self) -> None:
@@ -66,6 +86,21 @@ class EngineLock:
                 _held.discard(self._real)
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _locked(path: str) -> int | None:
+    """Open and lock a file, without waiting; None where another process holds it."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        os.close(descriptor)
+        return None
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _forget_in_child() -> None:

@@ -242,7 +242,9 @@ class SqliteStore:
         with self._copying, self._guard:
             connection = self._connection
 
-            def give_way(*_: int) -> None:
+            def give_way(_: int = 0, remaining: int = 1, __: int = 0) -> None:
+                if not remaining:
+                    return
                 self._guard.release()
                 try:
                     rest()

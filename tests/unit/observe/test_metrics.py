@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client.parser import text_string_to_metric_families
 
 from task_scheduler.core import events
+from task_scheduler.core.faults import FaultKind, Trouble
 from task_scheduler.core.model import Outcome, SkipReason
 from task_scheduler.observe.metrics import Metrics
 
@@ -35,7 +36,7 @@ def figures(metrics: Metrics) -> dict[str, float]:
 
 
 def _values_of(labels: dict[str, str]) -> list[str]:
-    return [labels[name] for name in ("task", "outcome", "reason", "le") if name in labels]
+    return [labels[name] for name in ("task", "outcome", "reason", "kind", "le") if name in labels]
 
 
 def test_a_run_from_start_to_end() -> None:
@@ -93,15 +94,18 @@ def test_trouble_is_counted() -> None:
 
     metrics(events.ThreadAbandoned("a", "a", 1, 1))
     metrics(events.EntryFailed("a", "a", "boom"))
-    metrics(events.StoreFailed("full", SECOND))
+    metrics(events.FaultBegan(Trouble(FaultKind.STORE_FULL, "/farm", "full"), 0))
+    metrics(events.FaultBegan(Trouble(FaultKind.LOG_FAILED, "/logs", "full"), 0))
     metrics(events.ListenerFailed("boom"))
     metrics(events.ClockStepped(-SECOND))
-    metrics(events.StoreRecovered())
+    metrics(events.FaultEnded(Trouble(FaultKind.STORE_FULL, "/farm", "full"), SECOND))
 
     found = figures(metrics)
     assert found["abandoned_threads_total/a"] == 1
     assert found["entry_failures_total/a"] == 1
     assert found["store_failures_total"] == 1
+    assert found["faults_total/store_full"] == 1
+    assert found["faults_total/log_failed"] == 1
     assert found["listener_failures_total"] == 1
     assert found["clock_steps_total"] == 1
 

@@ -1,0 +1,91 @@
+"""The vigil over one runtime: its fault board, its watchdog, and what that one asks.
+
+Responsible for: joining them while there is an engine's thread, and keeping the board between two
+holdings. Decides nothing about faults.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from task_scheduler.control import ControlServer
+from task_scheduler.core.faults import FaultKind, Trouble
+from task_scheduler.core.ports import Clock
+from task_scheduler.engine_loop import EngineLoop
+from task_scheduler.event_stream import EventStream
+from task_scheduler.fault_board import FaultBoard
+from task_scheduler.holding import Holding
+from task_scheduler.watchdog import Probe, Watchdog, Work
+
+__all__ = ["Vigil"]
+
+
+class Vigil:
+    """Watch the engine of one process."""
+
+    def __init__(self, clock: Clock, stream: EventStream) -> None:
+        self._clock = clock
+        self._stream = stream
+        self.board = FaultBoard(clock, stream.tell)
+        self._probes: list[tuple[frozenset[FaultKind], Probe]] = []
+        self._watchdog: Watchdog | None = None
+
+    def add_probe(self, kind: FaultKind, look: Callable[[], Trouble | None]) -> None:
+        """Ask every second, in the watchdog's thread, whether there is such a trouble."""
+
+        def probe() -> list[Trouble]:
+            found = look()
+            return [] if found is None else [found]
+
+        self._probes.append((frozenset({kind}), probe))
+
+    def new_loop(self, chores: list[Callable[[], None]]) -> EngineLoop:
+        """Return a loop whose failures stand on this board."""
+        return EngineLoop(self._clock, self._stream.tell, chores, board=self.board)
+
+    def problems(self) -> list[dict[str, Any]]:
+        """Return what keeps the scheduler in this process from its work, as plain values."""
+        return self.board.problems()
+
+    def stuck_seconds(self) -> float:
+        """Return for how long the engine has been at one tick; 0 while it sleeps."""
+        watchdog = self._watchdog
+        return 0.0 if watchdog is None else watchdog.stuck_seconds()
+
+    def start(
+        self,
+        thread: threading.Thread,
+        loop: EngineLoop,
+        held: Callable[[], tuple[Holding | None, ControlServer | None]],
+    ) -> None:
+        """Watch over an engine's thread and what it holds, from now on."""
+        stream = self._stream
+        stream.engine = thread
+
+        def work() -> Work | None:
+            since, listener = loop.busy_since, stream.listening
+            return None if since is None else Work(thread, since, listener)
+
+        def look() -> list[Trouble]:
+            holding, server = held()
+            if holding is None:
+                return []
+            if not holding.is_in_place():
+                loop.doubt()
+            why = server.mend() if server is not None else ""
+            where = str(holding.options.files.socket)
+            return [Trouble(FaultKind.SOCKET_FAILED, where, why)] if why else []
+
+        own = (frozenset({FaultKind.SOCKET_FAILED}), look)
+        self._watchdog = Watchdog(
+            clock=self._clock, board=self.board, work=work, probes=[own, *self._probes]
+        )
+        self._watchdog.start()
+
+    def close(self) -> None:
+        """Watch no more."""
+        if self._watchdog is not None:
+            self._watchdog.close()
+            self._watchdog = None
