@@ -190,6 +190,7 @@ class RunCommands:
             "cancel_waiting", run_id=run_id, token=token, at=work.now, error=reason
         ):
             return False
+        self._store.execute("count_cancelled", rows=[run_id])
         work.vacated.add(task_id)
         work.run_ends.append((task_id, run_id, RunState.CANCELLED))
         work.events.append(

@@ -61,6 +61,9 @@ def give_up(store: Store, runs: Sequence[GivenUp], work: Work) -> None:
         return
     store.execute("skip_runs", rows=[[run.run_id, run.reason, work.now] for run in runs])
     _count(store, [(run.task_id, 1) for run in runs if not run.attempts])
+    begun = [run.run_id for run in runs if run.attempts]
+    if begun:
+        store.execute("count_cancelled", rows=begun)
     work.vacated.update(run.task_id for run in runs)
     work.events.extend(run.event(work.now) for run in runs)
 

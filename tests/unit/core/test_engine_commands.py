@@ -163,6 +163,23 @@ def test_a_run_that_had_an_attempt_is_cancelled_and_not_skipped(bench: Bench) ->
     )
 
 
+def test_a_run_is_counted_too_that_is_cancelled_while_it_waits_for_its_next_attempt(
+    bench: Bench,
+) -> None:
+    bench.add(entry(max_retries=3, retry_delay_seconds=3600, overlap=OverlapPolicy.REPLACE))
+    bench.end(bench.start(), Outcome.FAILED)
+    bench.tick()
+
+    bench.tick(after=10)  # its successor takes its place
+    bench.end(bench.start(), Outcome.FAILED)
+    bench.tick()
+    (second,) = [run_id for run_id, state in bench.runs("run_id, state") if state == "waiting"]
+    bench.command(CancelRun(run_id=second))
+
+    assert bench.runs("state") == ["cancelled", "cancelled"]
+    assert bench.rows("SELECT run_count, success_count, failure_count FROM progress") == [(2, 0, 0)]
+
+
 def test_a_cancel_of_a_claim_that_is_being_handed_back_is_kept(bench: Bench) -> None:
     bench.add(entry())
     (claim,) = bench.hands.gate.values()
