@@ -6,6 +6,7 @@ calm at the end, and the evidence. What is wrong in it is the checker's to say.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -14,11 +15,14 @@ import subprocess
 import time
 import uuid
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from tests.integration.crash import census, checker, ledger, witness
+from tests import checker
+from tests.checker.ledgers import unfinished_before
+from tests.integration.crash import census, witness
 from tests.integration.crash.lives import PATIENCE_SECONDS, Life
+from tests.integration.crash.moments import Death, Looks, windows
 from tests.integration.crash.workload import WORKLOAD
 
 _CALM_SECONDS = 3.5
@@ -27,7 +31,7 @@ _OVERDUE_US = 3_000_000
 _STOP_SECONDS = 15.0
 """An orderly stop waits for attempts of at most 2 s."""
 _OLD_SECONDS = 2 * 86_400
-_LEADS = (4, 15, 60)
+_LEADS = (2, 5, 15, 60)
 """Seconds from a ledger's making to the first instant, one try after the other."""
 _VICTIMS = {"launcher": "tsk-launcher", "supervisor": "tsk-supervisor"}
 
@@ -39,22 +43,25 @@ class Report:
     kills: int = 0
     occurrences: int = 0
     starts: int = 0
+    retries: int = 0
     lost: int = 0
+    lost_processes: int = 0
+    again: int = 0
+    """Begins of an occurrence of which an attempt was lost before: the loss is recorded."""
+    adopted: int = 0
+    """Attempts of programs that outlived the scheduler and were settled as what they were."""
     recoveries: list[float] = field(default_factory=list)
     """Seconds from a start of the process to its first tick as the scheduler."""
     moments: Counter[str] = field(default_factory=Counter)
     """How many kills fell into which part of a life."""
+    windows: Counter[str] = field(default_factory=Counter)
+    """How many of the kills after which somebody looked left an attempt in which step."""
     violations: list[str] = field(default_factory=list)
 
     def add(self, other: Report) -> None:
         """Take another campaign's figures in."""
-        self.kills += other.kills
-        self.occurrences += other.occurrences
-        self.starts += other.starts
-        self.lost += other.lost
-        self.recoveries += other.recoveries
-        self.moments += other.moments
-        self.violations += other.violations
+        for one in fields(Report):
+            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
 
 
 class Campaign:
@@ -64,11 +71,16 @@ class Campaign:
         self.folder, self.seed, self.kills = folder, seed, kills
         self.report = Report()
         self._mark = uuid.uuid4().hex
+        self._faults: list[checker.Fault] = []
+        self._deaths: list[Death] = []
+        self._looks = Looks()
+        self._added_at = 0
+        self._down_since: int | None = None
         self._witness = folder / "witness"
         self._start_at = 0
 
     def run(self, victims: tuple[str, ...] = ("scheduler",)) -> Report:
-        """Kill, come to rest, and check; `victims`: scheduler, launcher, supervisor."""
+        """Kill, come to rest, and check; `victims`: scheduler, launcher, supervisor, tree."""
         try:
             return self._run(victims)
         finally:
@@ -82,23 +94,26 @@ class Campaign:
         for number in range(self.kills):
             rng = random.Random(f"{self.seed}/{number}")
             victim = victims[number % len(victims)]
-            if victim == "scheduler":
+            if victim in ("scheduler", "tree"):
                 if life is not None:
-                    life.end()
-                self._live(rng)
+                    self._end(life, "scheduler")
+                self._live(rng, victim)
                 life = None
             else:
                 life = life or self._started_life(rng)
                 self._kill_one(victim, rng)
             self.report.kills += 1
-        stopped_at = self._come_to_rest(life)
-        self._check(stopped_at, may_lose_processes="supervisor" in victims)
+        self._check(self._come_to_rest(life))
         return self.report
 
     # -- lives ----------------------------------------------------------------------------------
 
     def _life(self, when: str) -> Life:
         arguments = [str(self.folder), str(self._start_at), when]
+        if self._down_since is not None:
+            down = checker.Fault("down", "scheduler", self._down_since, _now())
+            self._faults.append(down)
+            self._down_since = None
         return Life("program", arguments, witness_folder=self._witness, mark=self._mark)
 
     def _add_workload(self) -> None:
@@ -109,7 +124,10 @@ class Campaign:
             _, errors = life.process.communicate(timeout=PATIENCE_SECONDS)
             if life.process.returncode:
                 raise RuntimeError(f"the workload was not added: {errors.decode()}")
-            if time.time_ns() // 1_000 < self._start_at:
+            self._added_at = _now()
+            if self._added_at < self._start_at:
+                # A death before the first instant would show nothing.
+                time.sleep((self._start_at - _now()) / checker.SECOND)
                 return
             for path in self.folder.glob("scheduler.*"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -123,21 +141,41 @@ class Campaign:
             self._say(f"a life did not run within {PATIENCE_SECONDS:g} s: {life.end()}")
         return life
 
-    def _live(self, rng: random.Random) -> None:
+    def _live(self, rng: random.Random, victim: str) -> None:
         """Start the program, and kill it at an instant of its start, its recovery or its work."""
         self._age_a_file()
         moment = rng.choices(("start", "recovery", "work"), (25, 25, 50))[0]
         self.report.moments[moment] += 1
         if moment == "start":
             life = self._life(rng.choice(("before", "after")))
-            life.wait_running(rng.uniform(0.0, 0.6))
+            life.wait_running(rng.uniform(0.0, 0.5))
         else:
             life = self._started_life(rng)
-            time.sleep(rng.uniform(0.0, 0.15) if moment == "recovery" else rng.uniform(0.15, 1.2))
+            time.sleep(rng.uniform(0.0, 0.15) if moment == "recovery" else rng.uniform(0.15, 0.8))
         has_ended = life.process.poll()
-        errors = life.end()
+        errors = self._end(life, victim)
+        # Every second look at most: a reader opens the log that the next life would find untouched.
+        is_looked_at = rng.random() < 0.5
+        path = self.folder / "scheduler.db"
+        died_at = self._faults[-1].began
+        tokens = self._looks.look(path, _now()) if is_looked_at else None
+        self._deaths.append(Death(died_at, moment, tokens))
         if has_ended is not None:
             self._say(f"a life ended by itself with {has_ended}: {errors}")
+
+    def _end(self, life: Life, victim: str) -> str:
+        """Kill the scheduler, or with it all that it started, and note when."""
+        began = _now()
+        if victim == "tree":
+            census.end_at_once(self._mark)
+        errors = life.end()
+        if victim == "tree":
+            left = census.wait_until_gone(self._mark, PATIENCE_SECONDS)
+            if left:
+                self._say(f"of a tree that was killed at once there lives on: {left}")
+        self._down_since = _now()
+        self._faults.append(checker.Fault("kill", victim, began, self._down_since))
+        return errors
 
     def _kill_one(self, victim: str, rng: random.Random) -> None:
         """Kill the launcher or a supervisor; the tree of a supervisor must go soon after it."""
@@ -152,12 +190,14 @@ class Campaign:
             return
         pid = rng.choice(pids)
         tree = census.tree_of(pid) if victim == "supervisor" else [pid]
+        began = _now()
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             return
         if not census.wait_for(lambda: not any(map(census.is_alive, tree)), PATIENCE_SECONDS):
             self._say(f"of the tree of the killed {victim} {pid} there lives on: {tree}")
+        self._faults.append(checker.Fault("kill", victim, began, _now()))
         time.sleep(rng.uniform(0.0, 0.5))
 
     def _age_a_file(self) -> None:
@@ -177,15 +217,14 @@ class Campaign:
         calm_from = time.monotonic() + _CALM_SECONDS
 
         def is_calm() -> bool:
-            moment = time.time_ns() // 1_000 - _OVERDUE_US
             path = self.folder / "scheduler.db"
-            unfinished[:] = ledger.unfinished_before(path, moment)
+            unfinished[:] = unfinished_before(path, _now() - _OVERDUE_US)
             is_clean = not any((self.folder / "old").iterdir())
             return not unfinished and is_clean and time.monotonic() >= calm_from
 
         if not census.wait_for(is_calm, PATIENCE_SECONDS):
             self._say(f"stuck, or not cleaned, after {PATIENCE_SECONDS:g} s: {unfinished}")
-        stopped_at = time.time_ns() // 1_000
+        stopped_at = _now()
         try:
             errors = life.end(signal.SIGTERM, _STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -198,20 +237,27 @@ class Campaign:
             self._say(f"processes that outlived everything: {left}")
         return stopped_at
 
-    def _check(self, stopped_at: int, *, may_lose_processes: bool) -> None:
+    def _check(self, stopped_at: int) -> None:
         history = checker.History(
-            workload=WORKLOAD,
-            lines=list(witness.read(self._witness)),
-            ledger=ledger.read(self.folder / "scheduler.db"),
-            start_at=self._start_at,
-            stopped_at=stopped_at,
-            may_lose_processes=may_lose_processes,
+            tasks=[planned.task(self._start_at, self._added_at) for planned in WORKLOAD],
+            ended_at=stopped_at,
+            ledger=checker.read_ledger(self.folder / "scheduler.db"),
+            lines=[checker.Line(**line) for line in witness.read(self._witness)],
+            faults=self._faults,
+            sightings=self._looks.sightings,
+            counts=self._looks.counts,
         )
-        self.report.occurrences = checker.occurrences(history)
-        self.report.starts = sum(line.event == "begin" for line in history.lines)
-        self.report.lost = sum(a.outcome == "lost" for a in history.ledger.attempts)
-        for problem in checker.violations(history):
-            self._say(problem)
+        (self.folder / "history.json").write_text(json.dumps(checker.to_plain(history)))
+        found, report = checker.figures(history), self.report
+        for one in fields(checker.Figures):
+            setattr(report, one.name, getattr(found, one.name))
+        report.windows = windows(self._deaths, history.lines)
+        for violation in checker.violations(history):
+            self._say(violation.show())
 
     def _say(self, problem: str) -> None:
         self.report.violations.append(f"seed {self.seed}: {problem}")
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000

@@ -31,6 +31,13 @@ def work(seconds: float) -> None:
     say("end")
 
 
+def fail_first(seconds: float) -> None:
+    """Be a function whose first attempt raises at its end."""
+    work(seconds)
+    if current_run().attempt == 1:
+        raise RuntimeError("the first attempt fails")
+
+
 async def work_async(seconds: float) -> None:
     """Be a coroutine."""
     say("begin")

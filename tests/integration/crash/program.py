@@ -58,6 +58,9 @@ def task_of(planned: Planned, folder: Path) -> BaseTask:
     match planned.kind:
         case "function":
             return FunctionTask(task_id, task_id, f"{thread}:work", (busy,), **policies)
+        case "flaky":
+            call = f"{thread}:fail_first"
+            return FunctionTask(task_id, task_id, call, (busy,), **policies)
         case "async":
             return FunctionTask(task_id, task_id, f"{thread}:work_async", (busy,), **policies)
         case "closure":
@@ -71,7 +74,8 @@ def task_of(planned: Planned, folder: Path) -> BaseTask:
             args = [str(busy), *(["fail-first"] if planned.fails_first else [])]
             return ScriptTask(task_id, task_id, str(HERE / "task_script.py"), args=args, **policies)
         case "command":
-            argv = ["/bin/sh", str(HERE / "task_command.sh"), str(busy)]
+            more = ["fail-first"] if planned.fails_first else []
+            argv = ["/bin/sh", str(HERE / "task_command.sh"), str(busy), *more]
             return CommandTask(task_id, task_id, argv, **policies)
     return LogCleanupTask(task_id, task_id, folder / "old", days=1, **policies)
 

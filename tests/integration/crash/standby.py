@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from task_scheduler.control import HolderGoneError, ask
-from tests.integration.crash import census, checker, ledger, witness
+from tests import checker
+from tests.checker.ledgers import unfinished_before
+from tests.integration.crash import census, witness
 from tests.integration.crash.lives import PATIENCE_SECONDS, Life
-from tests.integration.crash.workload import Planned
 
 _PROCESSES = 4
 
@@ -58,6 +59,7 @@ class Standbys:
         self._socket = folder / "scheduler.sock"
         self._lives: dict[int, Life] = {}
         self._start_at = 0.0
+        self._faults: list[checker.Fault] = []
 
     def run(self) -> StandbyReport:
         """Start, kill, let it come to its end, and check."""
@@ -122,8 +124,9 @@ class Standbys:
         if life is None:
             self._say(f"the scheduler is process {pid}, which is none of ours")
             return
-        killed = time.monotonic()
+        killed, began = time.monotonic(), time.time_ns() // 1_000
         life.end()
+        self._faults.append(checker.Fault("kill", "scheduler", began, time.time_ns() // 1_000))
         self.report.kills_at_work += time.time() < self._start_at + self.count * self._apart
         if census.wait_for(self._running_pid, PATIENCE_SECONDS):
             self.report.take_overs.append(time.monotonic() - killed)
@@ -135,8 +138,8 @@ class Standbys:
         path = self.folder / "scheduler.db"
         moment = round((self._start_at + self.count) * 1_000_000)
         self._sleep_until(self._start_at + self.count * self._apart)
-        if not census.wait_for(lambda: not ledger.unfinished_before(path, moment), 120):
-            left = ledger.unfinished_before(path, moment)
+        if not census.wait_for(lambda: not unfinished_before(path, moment), 120):
+            left = unfinished_before(path, moment)
             self._say(f"{len(left)} runs were not over in time, the first: {left[:3]}")
 
     def _be_refused(self) -> None:
@@ -147,22 +150,22 @@ class Standbys:
         self.report.refusal = f"{life.process.returncode}: {errors.decode()}"
 
     def _check(self) -> None:
-        found = ledger.read(self.folder / "scheduler.db")
-        lines = list(witness.read(self._witness))
+        found = checker.read_ledger(self.folder / "scheduler.db")
+        lines = [checker.Line(**line) for line in witness.read(self._witness)]
         names = [f"one-{number:05}" for number in range(self.count)]
         history = checker.History(
-            workload=[Planned(name, "function", 1.0) for name in names],
-            lines=lines,
+            tasks=[self._task(number, name) for number, name in enumerate(names)],
+            ended_at=time.time_ns() // 1_000,
             ledger=found,
-            start_at=round(self._start_at * 1_000_000),
-            stopped_at=time.time_ns() // 1_000,
+            lines=lines,
+            faults=self._faults,
         )
         self.report.runs = len(found.runs)
         self.report.starts = sum(line.event == "begin" for line in lines)
         self.report.lost = sum(attempt.outcome == "lost" for attempt in found.attempts)
         self.report.workers = len({line.pid for line in lines})
-        for problem in (*checker.witnessed(history), *checker.outcomes(history)):
-            self._say(problem)
+        for violation in checker.violations(history):
+            self._say(violation.show())
         counts = Counter(run.task_id for run in found.runs)
         for name in names:
             if counts[name] != 1:
@@ -172,6 +175,13 @@ class Standbys:
                 self._say(f"{run.task_id} is {run.state}")
         if found.skips:
             self._say(f"{len(found.skips)} skips, the first {found.skips[0]}")
+
+    def _task(self, number: int, name: str) -> checker.Task:
+        at = round(self._start_at * checker.SECOND) + round(number * self._apart * checker.SECOND)
+        before = round(self._start_at * checker.SECOND) - 1
+        # How late they are beside three processes that start is told by nobody here.
+        once = checker.Revision((checker.Once(at),), checker.Policies(), asked=before, acked=before)
+        return checker.Task(name, "thread", (once,))
 
     def _say(self, problem: str) -> None:
         self.report.violations.append(f"seed {self.seed}: {problem}")

@@ -10,24 +10,11 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 FOLDER_VARIABLE = "CRASH_WITNESS"
 _PREFIX = "TASK_SCHEDULER_"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One thing that a task says of itself; `at` in microseconds of the wall clock."""
-
-    event: str
-    task_id: str
-    key: str
-    attempt: int
-    token: int
-    pid: int
-    at: int
 
 
 def write(
@@ -65,8 +52,8 @@ def write_from_environment(event: str) -> None:
     )
 
 
-def read(folder: Path) -> Iterator[Line]:
+def read(folder: Path) -> Iterator[dict[str, Any]]:
     """Give every line that was written, task by task, in the order of writing."""
     for path in sorted(folder.iterdir()):
         for text in path.read_text().splitlines():
-            yield Line(**json.loads(text))
+            yield json.loads(text)

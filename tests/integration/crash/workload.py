@@ -1,4 +1,4 @@
-"""The twenty entries under fire, as data: what the program adds and what the checker expects.
+"""The entries under fire, as data: what the program adds and what the checker expects.
 
 Responsible for: kinds, periods and policies. Knows nothing of the scheduler's code.
 """
@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-IN_THREADS = frozenset({"function", "async", "closure", "custom", "log_cleanup"})
+from tests import checker
+
+IN_THREADS = frozenset({"function", "async", "closure", "custom", "flaky", "log_cleanup"})
 """The kinds that die with the scheduler's process."""
 
 
@@ -38,16 +40,42 @@ class Planned:
         """Whether its attempts write lines: a plain cleanup has no say of its own."""
         return self.kind != "log_cleanup"
 
+    def task(self, start_at: int, added_at: int) -> checker.Task:
+        """Return the entry as the checker takes it: due from `start_at` on, known since then."""
+        given = self.policies
+        policies = checker.Policies(
+            **{key: given[key] for key in _SAME_WORDS if key in given},
+            **{
+                key: round(given[f"{key}_seconds"] * checker.SECOND)
+                for key in _IN_SECONDS
+                if f"{key}_seconds" in given
+            },
+            retry_delay=round(given.get("retry_delay", 0) * checker.SECOND),
+            retry_growth=2 if given.get("backoff") == "exponential" else 1,
+            timeout=60 * checker.SECOND,
+        )
+        rules = (checker.Every(period=self.period_us, anchor=start_at),)
+        return checker.Task(
+            self.task_id,
+            "thread" if self.is_in_thread else "process",
+            (checker.Revision(rules, policies, asked=added_at, acked=added_at),),
+            has_witness=self.has_witness,
+            may_fail=self.fails_first,
+        )
+
     def policy(self, key: str, default: str) -> str:
         """Return one policy by its key."""
         return str(self.policies.get(key, default))
 
 
+_SAME_WORDS = ("misfire", "overlap", "overlap_limit", "on_lost", "max_retries")
+_IN_SECONDS = ("misfire_grace", "kill_grace")
+
 _ONCE = {"on_lost": "at_most_once"}
 _ALL = {"misfire": "run_all"}
 _STRICT = {**_ONCE, "misfire": "skip", "misfire_grace_seconds": 0.2}
 _RETRY = {"max_retries": 2, "retry_delay": 0.1}
-_REPLACE = {"overlap": "replace", "kill_grace_seconds": 0.5}
+_BACKOFF = {"max_retries": 3, "retry_delay": 0.1, "backoff": "exponential"}
 
 WORKLOAD = (
     Planned("function-fast", "function", 0.2),
@@ -58,6 +86,7 @@ WORKLOAD = (
     Planned("closure-all", "closure", 0.5, 0.05, {**_ALL, "overlap": "allow"}),
     Planned("custom-queue", "custom", 0.3, 0.02, {"overlap": "queue"}),
     Planned("custom-strict", "custom", 0.7, 0.1, _STRICT),
+    Planned("function-retry", "flaky", 0.5, 0.02, _RETRY, fails_first=True),
     Planned("isolated", "isolated", 1.5, 0.05),
     Planned("isolated-at-most-once", "isolated", 2.0, 0.2, {**_ONCE, **_ALL}),
     Planned("script", "script", 0.8, 0.05),
@@ -71,5 +100,6 @@ WORKLOAD = (
     Planned("command-queue", "command", 0.7, 0.4, {"overlap": "queue"}),
     Planned("command-all", "command", 1.2, 0.05, _ALL),
     Planned("command-long", "command", 2.0, 1.5),
+    Planned("command-retry", "command", 0.9, 0.02, _BACKOFF, fails_first=True),
     Planned("cleanup", "log_cleanup", 1.0),
 )

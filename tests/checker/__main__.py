@@ -1,0 +1,24 @@
+"""``python -m tests.checker HISTORY.json``: the verdict over a history that a campaign left.
+
+Responsible for: the command line alone.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from tests import checker
+
+
+def main(path: str) -> int:
+    """Print what is wrong with a history; the exit code says whether anything is."""
+    history = checker.from_plain(json.loads(Path(path).read_text()))
+    found = checker.violations(history)
+    print(checker.figures(history), *(violation.show() for violation in found), sep="\n")
+    return bool(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
