@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 from tests.integration.crashpoints import report, tracing
-from tests.integration.crashpoints.scenarios import SCENARIOS
 from tests.integration.crashpoints.series import Series
 
 
@@ -20,12 +19,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/crashpoints", description=__doc__)
     parser.add_argument("--seed", default="1", help="orders the points, and draws the sample")
     parser.add_argument("--sample", type=int, help="try so many of the points, and keep no cursor")
-    parser.add_argument("--point", help="try this one alone, as a report names it")
+    parser.add_argument(
+        "--only", default="", help="try those whose name or file this expression is found in"
+    )
     parser.add_argument("--list", action="store_true", help="count the points and try none")
     parser.add_argument("--lanes", type=int, default=2, help="how many trials at once (2)")
-    parser.add_argument(
-        "--scenario", choices=sorted(SCENARIOS), help="take only the points of this one"
-    )
     parser.add_argument(
         "--folder",
         type=Path,
@@ -37,11 +35,10 @@ def main() -> int:
     if obstacle is not None:
         print(f"crashpoints: {obstacle}", file=sys.stderr)
         return 69
-    names = [options.scenario] if options.scenario else sorted(SCENARIOS)
-    is_series = options.sample is None and options.point is None
-    kind = "all" if is_series else "sample" if options.sample is not None else "point"
-    series = Series(options.folder / f"{kind}-{options.seed}", names, keeps_cursor=is_series)
-    chosen = series.choose(options.seed, sample=options.sample, point=options.point)
+    is_whole = options.sample is None and not options.only
+    folder = options.folder / f"{'all' if is_whole else 'some'}-{options.seed}"
+    series = Series(folder, keeps_cursor=is_whole)
+    chosen = series.choose(options.seed, only=options.only, sample=options.sample)
     if options.list:
         print(*(point.name for point in chosen), sep="\n")
         return 0

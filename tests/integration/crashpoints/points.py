@@ -71,7 +71,7 @@ class Point:
 
     @property
     def name(self) -> str:
-        """What is given to ``--point`` to try it again."""
+        """What is given to ``--only`` to try it again."""
         return f"{self.scenario}:{self.actor}:{self.call}:{self.number}:{self.side}"
 
     def plain(self) -> dict[str, Any]:

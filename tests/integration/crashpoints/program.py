@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import importlib
 import itertools
 import os
 import signal
@@ -19,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from task_scheduler import TaskScheduler
+from task_scheduler.config import Config
 from task_scheduler.core.events import AttemptStarted, Event, RunSettled
 from task_scheduler.supervision import launcher_client
 from tests.integration.crashpoints import census, launcher_program
@@ -28,6 +30,14 @@ PATIENCE_SECONDS = 20.0
 """Far above what anything here takes: a deadline for what never comes."""
 FINAL = ("succeeded", "failed", "timed_out", "cancelled", "lost", "skipped")
 _TOO_LATE = 75
+_LOADED_LATE = (
+    "ctypes",
+    "encodings.ascii",
+    "task_scheduler.foreground",
+    "task_scheduler.observe.metrics",
+    "task_scheduler.observe.resources",
+    "tests.integration.crashpoints.functions",
+)
 
 
 class TooLateError(Exception):
@@ -120,6 +130,13 @@ class Program:
             elif isinstance(event, AttemptStarted):
                 self._launched.add(event.task_id)
             self._news.notify_all()
+
+
+def preload() -> None:
+    """Load what a life loads late: every life is forked, and need not do that again."""
+    for name in _LOADED_LATE:
+        importlib.import_module(name)
+    Config.load({}, options={})
 
 
 def live(tell: Callable[[Program], None], folder: Path, workers: int) -> int:

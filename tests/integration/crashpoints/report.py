@@ -43,7 +43,7 @@ def table(series: Series, chosen: Sequence[Point], results: Mapping[str, Mapping
     lines += [f"not reached  {n}" for n, r in results.items() if not r["is_covered"]]
     for name, result in results.items():
         if result["violations"]:
-            lines.append(f"WRONG        scripts/crashpoints --point {name}")
+            lines.append(f"WRONG        scripts/crashpoints --only '^{name} '")
             lines += [f"             {violation}" for violation in result["violations"]]
     return "\n".join(lines)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import time
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from typing import Any
 
 from tests.integration.crashpoints import trial
 from tests.integration.crashpoints.points import Point, enumerate_points
+from tests.integration.crashpoints.program import preload
 from tests.integration.crashpoints.scenarios import SCENARIOS
 
 _TELL_SECONDS = 30.0
@@ -25,26 +27,23 @@ _TELL_SECONDS = 30.0
 class Series:
     """The points of some scenarios, in a folder of their own."""
 
-    def __init__(self, folder: Path, scenarios: Sequence[str], *, keeps_cursor: bool) -> None:
+    def __init__(self, folder: Path, *, keeps_cursor: bool) -> None:
         self._folder = folder
         if not keeps_cursor:
             shutil.rmtree(folder, ignore_errors=True)
-        self._scenarios = scenarios
         self.points: list[Point] = []
         self.merged = 0
         folder.mkdir(parents=True, exist_ok=True)
-        for name in scenarios:
+        preload()
+        for name in sorted(SCENARIOS):
             self._load(name)
 
-    def choose(self, seed: str, *, sample: int | None, point: str | None) -> list[Point]:
+    def choose(self, seed: str, *, only: str, sample: int | None) -> list[Point]:
         """Return the points to try, in an order that the seed draws."""
-        if point is not None:
-            chosen = [found for found in self.points if found.name == point]
-            if not chosen:
-                raise SystemExit(f"there is no point {point!r} in this release: see --list")
-            return chosen
-        order = random.Random(seed).sample(self.points, len(self.points))
-        return order if sample is None else order[:sample]
+        pattern = re.compile(only)
+        matching = [p for p in self.points if pattern.search(f"{p.name} {p.target}")]
+        order = random.Random(seed).sample(matching, len(matching))
+        return order[: len(order) if sample is None else sample]
 
     def run(self, chosen: Sequence[Point], *, lanes: int) -> dict[str, dict[str, Any]]:
         """Try what has no result yet; return the results of all by the names of the points."""

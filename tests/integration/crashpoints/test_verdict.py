@@ -141,6 +141,15 @@ def test_a_loss_that_a_death_explains_is_none(sound: Evidence) -> None:
     assert violations(SCENARIO, lose(sound, 2), lost={"script": 1}) == []
 
 
+def test_a_cancelled_run_whose_attempt_was_lost_is_not_started_again(sound: Evidence) -> None:
+    scenario = replace(SCENARIO, expected=(Expected("long", "manual:r3", ("cancelled",)),))
+    run, lost = Run(1, "long", "manual:r3", "cancelled", None, 1), Attempt(1, 1, 1, "lost", None)
+    evidence = replace(sound, runs=[run], attempts=[lost], lines=[], counts={})
+
+    assert violations(scenario, evidence, lost={"long": 1}) == []
+    assert violations(scenario, replace(evidence, runs=[run._replace(state="lost")]), lost={})
+
+
 @pytest.mark.parametrize("name", DAMAGES)
 def test_damage_is_named(sound: Evidence, name: str) -> None:
     damage, words = DAMAGES[name]
