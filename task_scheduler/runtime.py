@@ -418,8 +418,7 @@ class Runtime:
         if self.options.is_memory or not (self._is_wanted or self._loop.is_idle()):
             return False
         with self._guard:
-            is_busy = len(holding.engine.inbox) > 0 or holding.store.is_copying
-            if is_busy or self._wants_running:
+            if len(holding.engine.inbox) or holding.store.is_copying or self._wants_running:
                 return False
             self._end()
             return True

@@ -14,7 +14,7 @@ from task_scheduler.i18n import translate
 if TYPE_CHECKING:
     from task_scheduler.cli.session import Session
 
-__all__ = ["hold_problems", "hold_sentence", "put_contents", "put_hold"]
+__all__ = ["hold_problems", "hold_sentence", "put_contents", "put_hold", "say_if_held"]
 
 _SHOWN = 10
 
@@ -38,6 +38,14 @@ def hold_sentence(session: Session, hold: Mapping[str, Any]) -> str:
     """Return in one sentence why nothing starts."""
     values = {"moment": session.moments().full(hold["moment"])}
     return translate(f"cli.held_{hold['reason']}", **values)
+
+
+def say_if_held(session: Session) -> None:
+    """Tell that nothing starts, and how it does again, where the ledger is held."""
+    hold = None if session.is_quiet else session.view.hold()
+    if hold is not None:
+        session.say(hold_sentence(session, hold))
+        session.hint(translate("cli.next_resume_now"), "tsk restore --resume-from now")
 
 
 def hold_problems(session: Session) -> list[dict[str, Any]]:

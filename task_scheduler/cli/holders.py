@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from task_scheduler.cli.backup_text import hold_sentence
+from task_scheduler.cli.backup_text import say_if_held
 from task_scheduler.cli.exit_codes import ExitCode
 from task_scheduler.cli.failures import CliError
 from task_scheduler.i18n import translate
@@ -89,10 +89,7 @@ def say_if_nobody_runs(session: Session) -> None:
     """Tell below a list of what is planned that nothing of it will start."""
     if session.is_quiet:
         return
-    hold = session.view.hold()
-    if hold is not None:
-        session.say(hold_sentence(session, hold))
-        session.hint(translate("cli.next_resume_now"), "tsk restore --resume-from now")
+    say_if_held(session)
     try:
         holder = running_holder(session)
     except CliError as error:

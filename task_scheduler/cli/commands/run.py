@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from task_scheduler.cli.backup_text import say_if_held
 from task_scheduler.cli.command import command as cli_command
 from task_scheduler.cli.exit_codes import ExitCode
 from task_scheduler.cli.failures import CliError
@@ -42,6 +43,7 @@ def command(
     if is_staying:
         needs_scheduler(session)
     run_id = session.scheduler.run_task(task, request_id=request_id)
+    say_if_held(session)
     if not is_staying:
         return _tell(session, task, run_id)
     try:
