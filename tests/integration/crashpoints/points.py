@@ -21,6 +21,7 @@ GROUPS = {
     "create": ("open", "openat", "creat", "mkdir", "mkdirat"),
     "change": ("ftruncate", "truncate", "fallocate", "chmod", "fchmod", "fchmodat"),
     "connect": ("connect", "bind", "listen", "sendto", "sendmsg", "sendmmsg", "shutdown"),
+    "receive": ("recvfrom", "recvmsg", "accept", "accept4"),
     "spawn": ("fork", "vfork", "clone", "clone3", "execve", "execveat"),
     "signal": ("kill", "tkill", "tgkill", "pidfd_send_signal"),
 }
@@ -81,7 +82,9 @@ class Point:
     @classmethod
     def of_plain(cls, values: dict[str, Any]) -> Point:
         """Return the point of its plain form."""
-        return cls(**{**values, "kill": Kill(**values["kill"])})
+        kill = values["kill"]
+        follows = None if kill["follows"] is None else tuple(kill["follows"])
+        return cls(**{**values, "kill": Kill(**{**kill, "follows": follows})})
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +128,17 @@ def enumerate_points(scenario: str, actor: str, log: Sequence[Call]) -> Enumerat
 
 def is_point(call: Call) -> bool:
     """Whether a call changes the world outside of its process."""
-    if call.name not in _GROUP_OF or any(f"{file}>" in call.text for file in _OURS):
+    if call.name not in _GROUP_OF or _took_nothing(call):
         return False
-    if any(f'{file}"' in call.text for file in _OURS):
+    if any(f"{file}{end}" in call.text for file in _OURS for end in '>"'):
         return False
     return call.name not in _OPENS or "O_CREAT" in call.text or "O_TRUNC" in call.text
+
+
+def _took_nothing(call: Call) -> bool:
+    """Whether a call found an empty queue, or was the harness' own."""
+    is_receiving = _GROUP_OF.get(call.name) == "receive"
+    return is_receiving and (") = -1 " in call.text or ") = ?" in call.text or '"!"' in call.text)
 
 
 def _is_followed_by_point(log: Sequence[Call], index: int) -> bool:
@@ -143,13 +152,14 @@ def _is_followed_by_point(log: Sequence[Call], index: int) -> bool:
 
 def _after(log: Sequence[Call], index: int, counts: collections.Counter[str]) -> Kill | None:
     call = log[index]
-    if _GROUP_OF[call.name] != "spawn":
-        return Kill(call.name, counts[call.name], AFTER)
-    # A process with a signal pending does not fork: it dies at the entry of its next call instead.
+    number = counts[call.name]
+    if _GROUP_OF[call.name] not in ("spawn", "receive"):
+        return Kill(call.name, number, AFTER)
+    # With a signal pending a process neither forks nor waits: it dies where its next call begins.
     if index + 1 == len(log):
         return None
     name = log[index + 1].name
-    return Kill(name, counts[name] + 1, BEFORE)
+    return Kill(name, counts[name] + 1, BEFORE, follows=(call.name, number))
 
 
 def _target(call: Call) -> str:

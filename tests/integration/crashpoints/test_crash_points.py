@@ -73,5 +73,5 @@ def test_a_death_comes_on_the_side_of_the_call_that_was_asked_for(
         tracer.end()
 
     assert output.read_text() == written
-    assert tracing.killed_by(tmp_path / "log") == signal
-    assert tracing.is_carried_out(tmp_path / "log") is (signal == AFTER)
+    assert Kill("write", 2, signal).is_witnessed(tmp_path / "log")
+    assert not Kill("write", 1, signal).is_witnessed(tmp_path / "log")

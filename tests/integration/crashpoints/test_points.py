@@ -53,7 +53,7 @@ def test_a_death_after_a_fork_comes_at_the_next_call() -> None:
     after = enumerate_points("life", "launcher", log).points[1]
 
     assert after.side == "after"
-    assert after.kill == Kill("fstat", 2, BEFORE)
+    assert after.kill == Kill("fstat", 2, BEFORE, follows=("clone", 1))
 
 
 def test_a_death_before_a_call_and_one_after_it_differ_by_their_signal() -> None:

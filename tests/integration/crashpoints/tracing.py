@@ -37,17 +37,32 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """A death at the `number`th call named `name` of the traced thread."""
+    """A death at the `number`th call named `name` of the traced thread.
+
+    With `follows` it only counts where the call of that name and number came right before.
+    """
 
     name: str
     number: int
     signal: str
+    follows: tuple[str, int] | None = None
 
     @property
     def options(self) -> list[str]:
         """What strace is told."""
         inject = f"inject={self.name}:signal={self.signal}:when={self.number}"
-        return ["-e", f"trace={self.name}", "-e", inject]
+        names = self.name if self.follows is None else f"{self.name},{self.follows[0]}"
+        return ["-e", f"trace={names}", "-e", inject]
+
+    def is_witnessed(self, log: Path) -> bool:
+        """Whether a log shows this death, on its side of this call."""
+        if killed_by(log) != self.signal or is_carried_out(log) != (self.signal == AFTER):
+            return False
+        names = [call.name for call in calls(log)]
+        if self.follows is None or self.follows[0] == self.name:
+            return names.count(self.name) == self.number
+        name, number = self.follows
+        return names[-2:-1] == [name] and names.count(name) == number
 
 
 class Tracer:

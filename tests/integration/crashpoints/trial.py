@@ -149,8 +149,7 @@ def _judge(scenario: Scenario, folder: Path, point: Point, status: int | None) -
     """
     log = log_of(folder, point.actor)
     died_by = tracing.killed_by(log)
-    is_after = tracing.is_carried_out(log)
-    is_covered = died_by == point.kill.signal and is_after == (died_by == tracing.AFTER)
+    is_covered = point.kill.is_witnessed(log)
     found: list[str] = []
     if died_by is not None:
         found += verdict.broken_promises(scenario, folder)

@@ -178,7 +178,7 @@ def _accounting(expected: Sequence[Expected], evidence: Evidence) -> Iterator[st
     left = {(run.task_id, run.key): run for run in evidence.runs}
     if len(left) != len(evidence.runs):
         yield f"a run is there twice: {evidence.runs}"
-    instants = {task_id: iter(moments) for task_id, moments in evidence.instants.items()}
+    instants = {w.task_id: iter(evidence.instants.get(w.task_id, ())) for w in expected}
     for wanted in expected:
         key = wanted.key or str(next(instants[wanted.task_id], "no instant"))
         run = left.pop((wanted.task_id, key), None)
