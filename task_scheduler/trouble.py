@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from task_scheduler.core.faults import FaultKind, Trouble
-from task_scheduler.errors import StoreError
+from task_scheduler.errors import StoreDamagedError, StoreError
 
 __all__ = ["place_of", "trouble_of"]
 
@@ -23,6 +23,8 @@ def trouble_of(error: BaseException) -> Trouble:
     detail = "".join(traceback.format_exception(error))
     if isinstance(error, StoreError):
         kind = _STORE_KINDS.get(error.key, FaultKind.STORE_UNAVAILABLE)
+        if isinstance(error, StoreDamagedError):
+            kind = FaultKind.STORE_DAMAGED
         cause = error.__cause__
         why = str(error.values.get("reason") or cause or error.key.partition(".")[2])
         return Trouble(kind, str(error.values.get("path", "")), why, detail)

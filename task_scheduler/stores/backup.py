@@ -23,7 +23,8 @@ from typing import Any
 
 from task_scheduler.core.model import Microseconds
 from task_scheduler.errors import StoreDamagedError, StoreUnavailableError
-from task_scheduler.stores.sqlite import SqliteStore, check_contents
+from task_scheduler.stores.soundness import check_contents
+from task_scheduler.stores.sqlite import SqliteStore
 from task_scheduler.stores.statements import statement
 
 __all__ = ["Contents", "copy_file", "put_in_place", "read_contents", "sync", "write_backup"]
@@ -113,14 +114,13 @@ def put_in_place(fresh: Path, database: Path, aside: Path) -> None:
     At every moment either of the two is whole at its place, but of a ledger that could not be
     closed properly (its log is still there) the older state, which the new one then replaces.
     """
-    if database.exists():
-        for suffix in ("", *_LOGS):
-            with contextlib.suppress(FileNotFoundError):
-                _link(Path(f"{database}{suffix}"), Path(f"{aside}{suffix}"))
-        sync(database.parent)
-        # A log that stays would be taken for the log of the new file.
-        for suffix in _LOGS:
-            Path(f"{database}{suffix}").unlink(missing_ok=True)
+    for suffix in ("", *_LOGS):
+        with contextlib.suppress(FileNotFoundError):
+            _link(Path(f"{database}{suffix}"), Path(f"{aside}{suffix}"))
+    sync(database.parent)
+    # A log that stays would be taken for the log of the new file.
+    for suffix in _LOGS:
+        Path(f"{database}{suffix}").unlink(missing_ok=True)
     fresh.replace(database)
     sync(database.parent)
 

@@ -30,13 +30,12 @@ from task_scheduler.errors import (
 )
 from task_scheduler.stores.mounts import network_file_system_of
 from task_scheduler.stores.rescue import write_back
+from task_scheduler.stores.soundness import check_contents, check_log
 from task_scheduler.stores.statements import migrations, statement
 
-__all__ = ["MEMORY", "SqliteReader", "SqliteStore", "check_contents", "read_only"]
+__all__ = ["MEMORY", "SqliteReader", "SqliteStore", "read_only"]
 
 MEMORY = ":memory:"
-_APPLICATION_ID = 0x54534B4C
-"""What the first migration writes into the file's header."""
 _CHECKPOINT_CHANGES = 4_000
 """Changed rows between two checkpoints: about a thousand pages of log."""
 _TRUNCATE_BYTES = 64 * 1024 * 1024
@@ -66,6 +65,7 @@ class SqliteStore:
         self._copying = threading.Lock()
         self._is_closed = False
         self._checkpointed = 0
+        self._is_log_doubtful = False
         if not self.is_memory:
             _check_place(Path(path))
         with _Translated(self.path):
@@ -83,6 +83,11 @@ class SqliteStore:
         if not self.is_memory:
             # Created here, so that it is private from its first byte on.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            if Path(self.path).stat().st_size:
+                # By one that cannot write: at the end of this one the log would be folded in.
+                with closing(read_only(self.path)) as looking:
+                    check_contents(looking, self.path)
+                    check_log(looking, self.path)
         connection = sqlite3.connect(
             self.path,
             timeout=_BUSY_SECONDS,
@@ -91,8 +96,6 @@ class SqliteStore:
             cached_statements=256,
         )
         try:
-            # Before anything that writes: the file may be another program's.
-            check_contents(connection, self.path)
             for pragma in (
                 "journal_mode=WAL",
                 "synchronous=FULL",
@@ -189,6 +192,7 @@ class SqliteStore:
                 yield
                 connection.execute("COMMIT")
             except BaseException:
+                self._is_log_doubtful = True
                 if connection.in_transaction:
                     with suppress(sqlite3.Error):
                         connection.execute("ROLLBACK")
@@ -211,13 +215,16 @@ class SqliteStore:
         if self.is_memory:
             return
         changes = self._connection.total_changes
-        is_large = self.log_bytes >= _TRUNCATE_BYTES
+        is_large = self.log_bytes >= _TRUNCATE_BYTES or self._is_log_doubtful
         if changes - self._checkpointed < _CHECKPOINT_CHANGES and not is_large:
             return
         mode = "TRUNCATE" if is_large else "PASSIVE"
         with self._guard, _Translated(self.path):
             self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
         self._checkpointed = changes
+        if is_large:
+            # What a commit that failed may have left in it would look like one that was lost.
+            self._is_log_doubtful = False
 
     @property
     def log_bytes(self) -> int:
@@ -342,24 +349,6 @@ class SqliteReader:
             raise StoreUnavailableError("errors.schema_older", path=self.path)
         # Somebody is just making it.
         return None
-
-
-def check_contents(connection: sqlite3.Connection, path: str) -> None:
-    """Refuse what is not a sound ledger of this release or an older one."""
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    (owner,) = connection.execute("PRAGMA application_id").fetchone()
-    (objects,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if owner != _APPLICATION_ID and (owner or found or objects):
-        raise StoreDamagedError(
-            "errors.store_damaged", path=path, reason="the database of another program"
-        )
-    known = migrations()[-1][0]
-    if found > known:
-        raise SchemaTooNewError("errors.schema_too_new", path=path, found=found, known=known)
-    if found:
-        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise StoreDamagedError("errors.store_damaged", path=path, reason=verdict)
 
 
 def _close_with(owner: object, connection: sqlite3.Connection) -> weakref.finalize[..., object]:

@@ -1,0 +1,48 @@
+"""Whether a database is a sound ledger that this release may use.
+
+Responsible for: refusing what is damaged, another program's, or a newer release's, before anything
+is written.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from task_scheduler.clock import read_boot_id
+from task_scheduler.errors import SchemaTooNewError, StoreDamagedError
+from task_scheduler.stores.log_check import lost_commits
+from task_scheduler.stores.statements import migrations
+
+__all__ = ["check_contents", "check_log"]
+
+_APPLICATION_ID = 0x54534B4C
+"""What the first migration writes into the file's header."""
+_LAST_BOOT = "SELECT boot_id FROM epochs ORDER BY epoch DESC LIMIT 1"
+
+
+def check_contents(connection: sqlite3.Connection, path: str) -> None:
+    """Refuse what is not a sound ledger of this release or an older one."""
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    (owner,) = connection.execute("PRAGMA application_id").fetchone()
+    (objects,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if owner != _APPLICATION_ID and (owner or found or objects):
+        raise StoreDamagedError(
+            "errors.store_damaged", path=path, reason="the database of another program"
+        )
+    known = migrations()[-1][0]
+    if found > known:
+        raise SchemaTooNewError("errors.schema_too_new", path=path, found=found, known=known)
+    if found:
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise StoreDamagedError("errors.store_damaged", path=path, reason=verdict)
+
+
+def check_log(connection: sqlite3.Connection, path: str) -> None:
+    """Refuse a log in which SQLite would leave out, without a word, what was acknowledged."""
+    if not connection.execute("PRAGMA user_version").fetchone()[0]:
+        return
+    (boot_id,) = connection.execute(_LAST_BOOT).fetchone() or ("",)
+    count = lost_commits(path, is_same_boot=boot_id == read_boot_id())
+    if count:
+        raise StoreDamagedError("errors.log_damaged", path=path, count=count)
