@@ -15,8 +15,13 @@ from task_scheduler.supervision.orders import FOLDER_VARIABLE, Order
 __all__ = ["order_of"]
 
 _NOT_INHERITED = frozenset(
-    {"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}
-)
+    {
+        "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "FDSTORE", "MAINPID",
+        "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES",
+        "INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID",
+        "MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE",
+    }
+)  # fmt: skip
 """What the service manager tells the scheduler alone."""
 
 
@@ -48,6 +53,7 @@ def _texts(spec: LaunchSpec, limit: int) -> dict[str, str]:
         "timed_out": translate("tasks.timed_out", seconds=spec.timeout_seconds or 0),
         "exit_code": translate("tasks.exit_code", code="{code}"),
         "killed_by": translate("tasks.killed_by", signal="{signal}"),
+        "out_of_memory": translate("supervision.out_of_memory", signal="{signal}"),
         "no_folder": translate("tasks.no_working_dir", path=spec.working_dir),
         "no_program": translate("tasks.no_program", program=program),
         "no_interpreter": translate(
@@ -58,5 +64,6 @@ def _texts(spec: LaunchSpec, limit: int) -> dict[str, str]:
         "too_long": translate("supervision.too_long", program=program),
         "not_started": translate("tasks.not_started", program=program, reason=reason),
         "truncated": translate("supervision.truncated", limit=limit),
+        "gap": translate("supervision.gap", count="{count}"),
         "internal": translate("supervision.internal", reason=reason),
     }

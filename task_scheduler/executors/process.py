@@ -10,29 +10,33 @@ Does not know how a process is started or ended: that is `supervision`, whose fi
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import re
 import select
 import shutil
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from task_scheduler.core.model import SECOND, Claim, Completion, LaunchSpec, Outcome
-from task_scheduler.core.ports import Clock
+from task_scheduler.core.ports import Clock, Emit
 from task_scheduler.core.recovery import Verdict
 from task_scheduler.errors import SupervisionError
 from task_scheduler.executors.launch_order import order_of
+from task_scheduler.executors.process_alarms import ProcessAlarms
+from task_scheduler.executors.process_ends import end_of_record, end_without_record
+from task_scheduler.executors.process_flight import ProcessFlight, name_of
 from task_scheduler.i18n import translate
 from task_scheduler.supervision import attempt_folder
 from task_scheduler.supervision.attempt_folder import State
 from task_scheduler.supervision.doorbell import Doorbell
 from task_scheduler.supervision.launcher_client import LauncherClient
-from task_scheduler.supervision.orders import Order
-from task_scheduler.supervision.signals import CANCEL, KILL, signal_supervisor
-from task_scheduler.supervision.survivors import are_killed
+from task_scheduler.supervision.orders import FOREIGN_ORDER, Order
+from task_scheduler.supervision.signals import CANCEL, KILL, is_stopped, signal_supervisor
+from task_scheduler.supervision.survivors import end_survivors
 
 __all__ = ["ProcessExecutor"]
 
@@ -40,29 +44,17 @@ _log = logging.getLogger("TaskScheduler")
 
 _LOOK_SECONDS = 5.0
 """How often living attempts are looked at: a bell can be lost, a supervisor can be killed."""
+_UNSTARTED_LOOK_SECONDS = 1.0
+"""The same while one of them has not been started yet."""
+_ANSWER = 5 * SECOND
+"""A launcher that starts nothing for so long, though it has orders, is replaced."""
 _PATIENCE = 30 * SECOND
 """After so long without a permit an order is sent again."""
 _MAX_ORDERS = 3
+_OVERDUE = 30 * SECOND
+"""So long after its timeout and its grace a living attempt is alarming."""
+_SPENT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _ATTEMPT_NAME = re.compile(r"[0-9]+-[0-9]+")
-
-
-@dataclass(slots=True)
-class _Flight:
-    """An attempt whose end was not reported yet."""
-
-    claim: Claim
-    since: int
-    """Moment of the last order, on the boot clock."""
-    is_adopted: bool = False
-    """Whether an earlier process launched it."""
-    order: Order | None = None
-    """None while it is prepared, and for an adopted one."""
-    orders: int = 0
-
-    @property
-    def is_prepared(self) -> bool:
-        """Whether its files tell anything yet."""
-        return self.order is not None or self.is_adopted
 
 
 class ProcessExecutor:
@@ -76,6 +68,7 @@ class ProcessExecutor:
         clock: Clock,
         report: Callable[[Completion], None],
         release: Callable[[], None],
+        emit: Emit,
         output_limit_bytes: int,
     ) -> None:
         self._runs = runs.absolute()
@@ -84,8 +77,11 @@ class ProcessExecutor:
         self._report = report
         self._release = release
         self._output_limit_bytes = output_limit_bytes
+        self._alarms = ProcessAlarms(emit)
         self._launcher = LauncherClient()
-        self._flights: dict[str, _Flight] = {}
+        self._answered_at = 0
+        """When the launcher was last known to work, on the boot clock."""
+        self._flights: dict[str, ProcessFlight] = {}
         self._guard = threading.Lock()
         self._bell: Doorbell | None = None
         self._listener: threading.Thread | None = None
@@ -125,8 +121,8 @@ class ProcessExecutor:
 
         Returns at once. The seat is given back, and the end reported, when the attempt is over.
         """
-        name = _name_of(claim)
-        flight = _Flight(claim, self._clock.boottime())
+        name = name_of(claim)
+        flight = ProcessFlight(claim, self._clock.boottime())
         with self._guard:
             self._flights[name] = flight
         try:
@@ -149,7 +145,7 @@ class ProcessExecutor:
 
     def cancel(self, claim: Claim, reason: str) -> bool:
         """Ask an attempt to end: `cancelled` once its tree is gone. False if it is unknown here."""
-        name = _name_of(claim)
+        name = name_of(claim)
         with self._guard:
             is_known = name in self._flights
         if is_known:
@@ -173,7 +169,7 @@ class ProcessExecutor:
 
     def output_path(self, claim: Claim) -> Path:
         """Return the file that holds what an attempt wrote, or will write."""
-        return Path(self._runs, _name_of(claim), "output")
+        return Path(self._runs, name_of(claim), "output")
 
     def inspect(self, claim: Claim, *, is_same_boot: bool) -> tuple[str, Completion | None]:
         """Find out what became of an attempt of an earlier process.
@@ -182,15 +178,15 @@ class ProcessExecutor:
         completion. One that was not started can never start afterwards; of one that was lost
         nothing is left.
         """
-        folder = self._folder(_name_of(claim))
+        folder = self._folder(name_of(claim))
         if not is_same_boot:
             record = attempt_folder.read_exit_record(folder)
             if record is not None:
-                return Verdict.ENDED, self._completion(claim, record)
+                return Verdict.ENDED, self._recorded(claim, record)
             # Permits are not synced: that there is none proves nothing after a power cut.
             return Verdict.LOST, self._lost(claim, translate("supervision.lost_boot"))
         try:
-            (self._runs / _name_of(claim)).mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self._runs / name_of(claim)).mkdir(mode=0o700, parents=True, exist_ok=True)
             state, record = attempt_folder.examine(folder, bury=True)
         except OSError:
             # A full disk, say: nothing can be proved for now, so it counts as alive until it can.
@@ -198,15 +194,17 @@ class ProcessExecutor:
         if state == State.UNSTARTED:
             return Verdict.NOT_STARTED, None
         if record is not None:
-            return Verdict.ENDED, self._completion(claim, record)
-        if state == State.DEAD and are_killed(folder):
-            return Verdict.LOST, self._lost(claim, translate("supervision.lost"))
+            return Verdict.ENDED, self._recorded(claim, record)
+        if state == State.DEAD and self._is_gone(claim, folder):
+            return Verdict.LOST, self._lost(claim, self._why_lost(folder))
         return Verdict.ALIVE, None
 
     def adopt(self, claim: Claim) -> None:
         """Watch a living attempt of an earlier process: its end is reported like any other."""
         with self._guard:
-            self._flights[_name_of(claim)] = _Flight(claim, self._clock.boottime(), is_adopted=True)
+            self._flights[name_of(claim)] = ProcessFlight(
+                claim, self._clock.boottime(), is_adopted=True
+            )
             self._must_look = True
         self.start()
         self._wake()
@@ -215,7 +213,7 @@ class ProcessExecutor:
         """Delete the files of attempts whose ends are durable, all but their outputs."""
         for claim in claims:
             try:
-                attempt_folder.forget(self._folder(_name_of(claim)))
+                attempt_folder.forget(self._folder(name_of(claim)))
             except OSError:
                 # What stays behind is small, and goes with its run.
                 continue
@@ -279,7 +277,7 @@ class ProcessExecutor:
             # The listener has a new socket to watch, or slept without a limit.
             self._wake()
 
-    def _send_again(self, name: str, flight: _Flight) -> None:
+    def _send_again(self, name: str, flight: ProcessFlight) -> None:
         """Repeat the order of an attempt that nobody started, but not for ever."""
         if flight.order is None or flight.orders >= _MAX_ORDERS:
             count = max(1, flight.orders)
@@ -309,17 +307,21 @@ class ProcessExecutor:
             self._look_soon()
 
     def _stop(self, name: str, reason: str, number: int) -> None:
+        """Have an attempt ended; what its supervisor does not hear now it hears later."""
         folder = self._folder(name)
         with self._guard:
             flight = self._flights.get(name)
+            if flight is not None:
+                flight.promise(number)
         try:
             if flight is not None and not flight.is_prepared:
                 # Its supervisor will find the reason before it starts the task.
                 (self._runs / name).mkdir(mode=0o700, parents=True, exist_ok=True)
             attempt_folder.write_cancel_reason(folder, reason)
-            signal_supervisor(folder, number)
         except OSError:
-            # It is just ending, or its folder is gone: the next look finds out.
+            # Then it ends without the reason: a full disk must not keep it running.
+            self._look_soon()
+        if flight is not None and not flight.deliver(folder):
             self._look_soon()
 
     # Ends
@@ -348,7 +350,9 @@ class ProcessExecutor:
             return next_look
         for name in self._names():
             self._examine(name, None, is_orphaned=launcher_died)
-        return now + round(_LOOK_SECONDS * SECOND)
+        with self._guard:
+            are_seen = all(flight.is_seen for flight in self._flights.values())
+        return now + round((_LOOK_SECONDS if are_seen else _UNSTARTED_LOOK_SECONDS) * SECOND)
 
     def _wait(self, next_look: int) -> tuple[list[tuple[str, int | None]], bool]:
         """Return the attempts of which there is news, and whether the launcher died."""
@@ -385,29 +389,65 @@ class ProcessExecutor:
         try:
             state, record = attempt_folder.examine(folder)
             if record is not None:
-                self._settle(name, self._completion(flight.claim, record))
-            elif state == State.DEAD and are_killed(folder):
-                lost = translate("supervision.lost")
-                self._settle(name, self._lost(flight.claim, lost))
+                self._settle(name, self._recorded(flight.claim, record))
+            elif state == State.ALIVE:
+                self._attend(flight, folder)
             elif state == State.UNSTARTED:
                 self._take_unstarted(name, flight, status, is_orphaned=is_orphaned)
+            elif self._is_gone(flight.claim, folder):
+                self._settle(name, self._lost(flight.claim, self._why_lost(folder)))
         except OSError:
             # A full disk or no descriptors: the next look is in a few seconds.
             return
 
     def _take_unstarted(
-        self, name: str, flight: _Flight, status: int | None, *, is_orphaned: bool
+        self, name: str, flight: ProcessFlight, status: int | None, *, is_orphaned: bool
     ) -> None:
+        now = self._clock.boottime()
         if status is not None and status > 0:
-            reason = os.strerror(status)
-            self._give_up(name, translate("supervision.not_started", reason=reason))
-        elif (
-            status is not None
-            or is_orphaned
-            or not flight.orders
-            or self._clock.boottime() - flight.since > _PATIENCE
-        ):
+            key = "supervision.exhausted" if status in _SPENT else "supervision.not_started"
+            self._give_up(name, translate(key, reason=os.strerror(status)))
+        elif status == FOREIGN_ORDER:
+            self._give_up(name, translate("supervision.other_release"))
+        elif status is not None or is_orphaned or not flight.orders:
             self._send_again(name, flight)
+        elif now - max(flight.since, self._answered_at) > _ANSWER:
+            self._answered_at = now
+            pid = self._launcher.replace()
+            if pid is not None:
+                # Its death is heard next: then all that it has not started is sent again.
+                seconds = _ANSWER // SECOND
+                self._alarms.tell_again("launcher_silent", pid=pid, seconds=seconds)
+        elif now - flight.since > _PATIENCE:
+            self._send_again(name, flight)
+
+    def _attend(self, flight: ProcessFlight, folder: bytes) -> None:
+        """Look after an attempt that lives."""
+        claim, now = flight.claim, self._clock.boottime()
+        if not flight.is_seen:
+            flight.is_seen = True
+            self._answered_at = now
+        flight.deliver(folder)
+        self._alarms.look(claim, folder)
+        if is_stopped(folder) and signal_supervisor(folder, signal.SIGCONT):
+            self._alarms.tell("supervisor_stopped", claim)
+        if (late := flight.overdue(now)) > _OVERDUE:
+            path = os.fsdecode(folder)
+            self._alarms.tell("overdue", claim, seconds=late // SECOND, path=path)
+
+    def _is_gone(self, claim: Claim, folder: bytes) -> bool:
+        """End what survives of an attempt whose supervisor died; whether nothing is left now."""
+        left = end_survivors(folder)
+        if left:
+            self._alarms.tell_survivors(claim, left)
+        return not left
+
+    def _why_lost(self, folder: bytes) -> str:
+        number = attempt_folder.newer_format(folder)
+        if number is None:
+            return translate("supervision.lost")
+        path = os.fsdecode(attempt_folder.path_in(folder, "exit.json"))
+        return translate("supervision.lost_newer", format=number, path=path)
 
     def _settle(self, name: str, completion: Completion) -> None:
         """Report an end and give its seat back, once."""
@@ -419,52 +459,17 @@ class ProcessExecutor:
         finally:
             self._release()
 
-    def _completion(self, claim: Claim, record: dict[str, object]) -> Completion:
-        """Return what a sound exit record says."""
-        code, number, error = record["exit_code"], record["signal"], record["error"]
-        started_at, ended_at = record["started_at"], record["ended_at"]
-        assert isinstance(started_at, int)
-        assert isinstance(ended_at, int)
-        return Completion(
-            run_id=claim.run_id,
-            task_id=claim.task_id,
-            attempt=claim.attempt,
-            token=claim.token,
-            outcome=Outcome(str(record["outcome"])),
-            started_at=started_at,
-            ended_at=ended_at,
-            error=None if error is None else str(error),
-            exit_code=code
-            if isinstance(code, int)
-            else -number
-            if isinstance(number, int)
-            else None,
-            output_path=str(self.output_path(claim)),
-        )
+    def _recorded(self, claim: Claim, record: dict[str, object]) -> Completion:
+        self._alarms.examine(claim, record)
+        return end_of_record(claim, record, self.output_path(claim))
 
     def _lost(self, claim: Claim, sentence: str) -> Completion:
+        self._alarms.forget(claim)
         return self._ended(claim, Outcome.LOST, sentence)
 
     def _ended(self, claim: Claim, outcome: Outcome, sentence: str) -> Completion:
-        now = self._clock.now()
         path = self.output_path(claim)
-        try:
-            # The permit is as old as the start, and nobody writes to it.
-            permit = path.with_name("permit")
-            started_at = permit.stat().st_mtime_ns // 1_000 if outcome is Outcome.LOST else now
-        except OSError:
-            started_at = now
-        return Completion(
-            run_id=claim.run_id,
-            task_id=claim.task_id,
-            attempt=claim.attempt,
-            token=claim.token,
-            outcome=outcome,
-            started_at=min(started_at, now),
-            ended_at=now,
-            error=sentence,
-            output_path=str(path) if path.exists() else None,
-        )
+        return end_without_record(claim, outcome, sentence, now=self._clock.now(), output=path)
 
     def _look_soon(self) -> None:
         with self._guard:
@@ -489,11 +494,6 @@ class ProcessExecutor:
 
     def _folder(self, name: str) -> bytes:
         return os.fsencode(self._runs / name)
-
-
-def _name_of(claim: Claim) -> str:
-    """Return the name of an attempt's folder; the token makes it one that no other attempt has."""
-    return f"{claim.run_id}-{claim.token}"
 
 
 def _reason(error: Exception) -> str:

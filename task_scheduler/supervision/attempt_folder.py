@@ -8,8 +8,13 @@ Responsible for: their names, their format, and what they prove.
   the task, a symbolic link to nowhere as a tombstone by recovery. Only the holder of the lock
   creates it.
 - ``output``: what the task wrote. It stays when the rest is forgotten, and still forbids a
-  start.
+  start; so it is ``output.new`` until there is a permit.
 - ``cancel``: why the attempt shall end. ``exit.json``: how it ended.
+- ``tree``: who was seen to belong to it. ``trouble``: what keeps its supervisor from ending it.
+
+Each has a format number. Within a number fields are only added, and some stay in every format to
+come (the names of `_PROMISED`, the first three words of ``lock``): what was started by one release
+can be cancelled, and is believed at its end, by an older and by a newer one.
 
 They must survive a process, not a power cut (the boot id tells of that): nothing is synced here.
 """
@@ -27,13 +32,18 @@ __all__ = [
     "examine",
     "forget",
     "has_permit",
+    "newer_format",
     "path_in",
     "read_cancel_reason",
     "read_exit_record",
     "read_holder",
+    "read_members",
+    "read_trouble",
     "try_lock",
     "write_cancel_reason",
     "write_holder",
+    "write_members",
+    "write_trouble",
 ]
 
 FORMAT = 1
@@ -41,7 +51,17 @@ CREATE = os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
 _MAX_RECORD_BYTES = 65_536
 _MAX_REASON_BYTES = 4_096
 _TOMBSTONE = b"buried"
+_MOST_MEMBERS_BYTES = 1_048_576
 _OUTCOMES = frozenset({"succeeded", "failed", "timed_out", "cancelled"})
+_PROMISED: dict[str, type | tuple[type, ...]] = {
+    "outcome": str,
+    "started_at": int,
+    "ended_at": int,
+    "exit_code": (int, type(None)),
+    "signal": (int, type(None)),
+    "error": (str, type(None)),
+}
+"""What an exit record of any format holds."""
 
 
 class State:
@@ -101,12 +121,43 @@ def write_holder(descriptor: int, holder: Holder) -> None:
 
 def read_holder(folder: bytes) -> Holder | None:
     """Return who holds, or last held, the lock; None where nobody has said so yet."""
-    content = _read(path_in(folder, "lock"), 256)
+    words = _read(path_in(folder, "lock"), 256) or b""
     try:
-        number, pid, started, task_pid, task_started = map(int, (content or b"").split())
+        number, pid, started, *rest = map(int, words.split())
     except ValueError:
         return None
-    return Holder(pid, started, task_pid, task_started) if number == FORMAT else None
+    # What a newer format says of the task may mean something else.
+    task = rest[:2] if number <= FORMAT and len(rest) >= 2 else (0, 0)
+    return Holder(pid, started, *task)
+
+
+def write_members(folder: bytes, members: dict[int, int]) -> None:
+    """Write down who belongs to the tree: pids with their start times."""
+    lines = [b"%d" % FORMAT, *(b"%d %d" % member for member in members.items())]
+    _write(path_in(folder, "tree"), b"\n".join(lines))
+
+
+def read_members(folder: bytes) -> dict[int, int]:
+    """Return who was seen to belong to the tree; most of them may be gone."""
+    number, *lines = (_read(path_in(folder, "tree"), _MOST_MEMBERS_BYTES) or b"").split(b"\n")
+    words = [line.split() for line in lines] if number == b"%d" % FORMAT else []
+    # The last line may be half written.
+    return {
+        int(pair[0]): int(pair[1]) for pair in words if len(pair) == 2 and b"".join(pair).isdigit()
+    }
+
+
+def write_trouble(folder: bytes, kind: str, detail: str) -> None:
+    """Say what keeps the supervisor from ending the attempt; on a full disk nobody is told."""
+    _write(path_in(folder, "trouble"), f"{FORMAT} {kind} {detail}".encode("utf-8", "replace"))
+
+
+def read_trouble(folder: bytes) -> tuple[str, str] | None:
+    """Return the kind of trouble that the supervisor has, and its detail; None without any."""
+    content = _read(path_in(folder, "trouble"), _MAX_REASON_BYTES)
+    _, _, rest = (content or b"").decode("utf-8", "replace").partition(" ")
+    kind, _, detail = rest.partition(" ")
+    return (kind, detail) if kind else None
 
 
 def has_permit(folder: bytes) -> bool:
@@ -141,14 +192,14 @@ def read_cancel_reason(folder: bytes) -> str | None:
 
 def read_exit_record(folder: bytes) -> dict[str, object] | None:
     """Return the exit record; None if there is none that is sound."""
-    content = _read(path_in(folder, "exit.json"), _MAX_RECORD_BYTES)
-    if content is None:
-        return None
-    try:
-        record = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
+    record = _exit_record(folder)
     return record if _is_sound(record) else None
+
+
+def newer_format(folder: bytes) -> int | None:
+    """Return the format of an exit record that a newer release wrote; None of any other."""
+    number = _exit_record(folder).get("format")
+    return number if isinstance(number, int) and number > FORMAT else None
 
 
 def examine(folder: bytes, *, bury: bool = False) -> tuple[str, dict[str, object] | None]:
@@ -185,7 +236,16 @@ def examine(folder: bytes, *, bury: bool = False) -> tuple[str, dict[str, object
 
 def forget(folder: bytes) -> None:
     """Delete all files of an attempt but its output, and the folder if there is none."""
-    for name in ("exit.json", "exit.tmp", "cancel", "lock", "permit"):
+    for name in (
+        "exit.json",
+        "exit.tmp",
+        "cancel",
+        "tree",
+        "trouble",
+        "output.new",
+        "lock",
+        "permit",
+    ):
         try:
             os.unlink(path_in(folder, name))
         except FileNotFoundError:
@@ -194,6 +254,27 @@ def forget(folder: bytes) -> None:
         os.rmdir(folder)
     except OSError:
         return
+
+
+def _exit_record(folder: bytes) -> dict[str, object]:
+    try:
+        record = json.loads(_read(path_in(folder, "exit.json"), _MAX_RECORD_BYTES) or b"null")
+    except (ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _is_sound(record: dict[str, object]) -> bool:
+    """Whether a record holds, whole, what every format promises."""
+    number = record.get("format")
+    return (
+        type(number) is int
+        and number >= 1
+        and all(
+            name in record and isinstance(record[name], kind) for name, kind in _PROMISED.items()
+        )
+        and record["outcome"] in _OUTCOMES
+    )
 
 
 def _read(path: bytes, limit: int) -> bytes | None:
@@ -209,21 +290,15 @@ def _read(path: bytes, limit: int) -> bytes | None:
         os.close(descriptor)
 
 
-def _is_sound(record: object) -> bool:
-    """Whether a record is whole and of a format that we read."""
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        return False
-    outcome = record.get("outcome")
-    started_at, ended_at = record.get("started_at"), record.get("ended_at")
-    return (
-        isinstance(outcome, str)
-        and outcome in _OUTCOMES
-        and isinstance(started_at, int)
-        and isinstance(ended_at, int)
-        and all(_is_a(record.get(name), int) for name in ("exit_code", "signal"))
-        and _is_a(record.get("error"), str)
-    )
-
-
-def _is_a(value: object, kind: type) -> bool:
-    return value is None or isinstance(value, kind)
+def _write(path: bytes, content: bytes) -> None:
+    """Write a file that helps, and that nobody depends on."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | CREATE, 0o600)
+    except OSError:
+        return
+    try:
+        os.write(descriptor, content)
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)

@@ -6,6 +6,7 @@ for ringing. The record is the fact; the bell only says that somebody may look.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -19,10 +20,14 @@ _RESERVED_BYTES = 4_096
 _LONGEST_ADDRESS = 100
 """Bytes that the path of a Unix socket may have on every system."""
 _RING_SECONDS = 1.0
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class ExitRecord:
-    """A record whose place on the disk is reserved before its attempt starts."""
+    """A record whose place on the disk is reserved before its attempt starts.
+
+    Raises OSError where there is none: an attempt whose end cannot be recorded must not start.
+    """
 
     __slots__ = ("_descriptor", "_folder")
 
@@ -31,9 +36,12 @@ class ExitRecord:
         self._descriptor = os.open(path_in(folder, "exit.tmp"), os.O_RDWR | CREATE, 0o600)
         try:
             os.posix_fallocate(self._descriptor, 0, _RESERVED_BYTES)
-        except (AttributeError, OSError):
-            # Not every file system can; then a full disk at the end makes the attempt `lost`.
+        except AttributeError:
+            # Not every system can; there a full disk holds the end up until it has room.
             return
+        except OSError as error:
+            if error.errno in _FULL:
+                raise
 
     def write(self, fields: dict[str, object]) -> None:
         """Write the record under its final name; raises OSError where that cannot be."""

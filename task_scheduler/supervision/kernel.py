@@ -6,12 +6,12 @@ answer is False and supervision falls back on the process group.
 
 from __future__ import annotations
 
+import os
 import sys
 
 __all__ = ["adopt_orphans", "die_with_parent", "load", "set_name"]
 
 _SET_PDEATHSIG = 1
-_SET_NAME = 15
 _SET_CHILD_SUBREAPER = 36
 _SIGKILL = 9
 
@@ -41,10 +41,19 @@ def die_with_parent() -> bool:
     return _prctl(_SET_PDEATHSIG, _SIGKILL)
 
 
-def set_name(name: bytes) -> bool:
-    """Show `name` (at most 15 bytes) in `ps` and `top`."""
-    return _prctl(_SET_NAME, name)
+def set_name(name: bytes) -> None:
+    """Show `name` (at most 15 bytes) in `ps` and `top`, where the system can."""
+    try:
+        descriptor = os.open("/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        os.write(descriptor, name)
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)
 
 
-def _prctl(option: int, value: int | bytes) -> bool:
+def _prctl(option: int, value: int) -> bool:
     return _library is not None and _library.prctl(option, value, 0, 0, 0) == 0

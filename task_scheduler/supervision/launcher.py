@@ -1,10 +1,12 @@
 """The launcher: the one process per node that forks supervisors.
 
-Responsible for: one supervisor for each order, and telling the scheduler of a supervisor that did
-not end well. It has one thread and few modules, so that a fork of it is cheap and safe, which a
-fork of the scheduler, with its threads, is not.
+Responsible for: one supervisor for each order, telling the scheduler of a supervisor that did not
+end well, and ending what such a one left behind. It has one thread and few modules, so that a fork
+of it is cheap and safe, which a fork of the scheduler, with its threads, is not.
 
-It ends when the scheduler's end of the socket is closed; its supervisors live on.
+When its scheduler has gone it stays as long as its supervisors live, as their guardian: if one of
+them is killed its tree comes to the launcher, which kills it whatever session and environment it
+has given itself. A child of the launcher that is no supervisor is an orphan of a dead one.
 """
 
 from __future__ import annotations
@@ -15,59 +17,68 @@ import resource  # noqa: F401  loaded here once, instead of by the first `wait4`
 import select
 import signal
 import socket
+import time
 from typing import NoReturn
 
 from task_scheduler.supervision import kernel
-from task_scheduler.supervision.orders import MessageStream, Order, encode_message
+from task_scheduler.supervision.attempt_folder import write_members
+from task_scheduler.supervision.hearing import HEARD, Hearing, hear
+from task_scheduler.supervision.orders import (
+    FOREIGN_ORDER,
+    MessageStream,
+    Order,
+    encode_message,
+    name_of,
+)
+from task_scheduler.supervision.process_tree import descendants, kill_descendants, start_time
 from task_scheduler.supervision.supervisor import supervise
 
 __all__ = ["serve"]
 
 _CHUNK_BYTES = 262_144
-_HELD_BACK = (signal.SIGCHLD, signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGHUP)
-"""Not delivered around a fork: the child must not act on what its parent has a handler for."""
-_OWN_IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
-"""What Python ignores for itself: a closed pipe and a full quota are errors, not deaths."""
+_SWEEP_ROUNDS = 100
+_SWEEP_SECONDS = 0.01
 
 
 def serve(descriptor: int) -> None:
     """Fork a supervisor for each order from the socket, until its other end is closed."""
     kernel.load()
     kernel.set_name(b"tsk-launcher")
+    is_guardian = kernel.adopt_orphans()
     os.set_inheritable(descriptor, False)
-    _default_signals()
+    hear()
     # Out of the collector's sight: what is not touched stays shared with every supervisor.
+    gc.collect()
     gc.disable()
     gc.freeze()
     with socket.socket(fileno=descriptor) as channel:
-        _Launcher(channel).run()
+        _Launcher(channel, is_guardian).run()
 
 
 class _Launcher:
     """The loop over orders and ends."""
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: socket.socket, is_guardian: bool) -> None:
         self._channel = channel
+        self._is_guardian = is_guardian
+        self._is_served = True
         self._orders = MessageStream()
         self._folders: dict[int, bytes] = {}
-        self._wake, self._wake_write = os.pipe()
-        os.set_blocking(self._wake, False)
-        os.set_blocking(self._wake_write, False)
+        self._hearing = Hearing()
 
     def run(self) -> None:
-        """Serve until the scheduler is gone."""
-        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, _notice)
+        """Serve until the scheduler is gone, and every supervisor."""
         poll = select.poll()
         poll.register(self._channel, select.POLLIN)
-        poll.register(self._wake, select.POLLIN)
-        while True:
+        poll.register(self._hearing, select.POLLIN)
+        while self._is_served or self._folders:
             for ready, _ in poll.poll():
-                if ready == self._wake:
-                    os.read(self._wake, 4_096)
+                if ready == self._hearing.fileno():
+                    self._hearing.heard()
                     self._reap()
                 elif not self._take_orders():
-                    return
+                    poll.unregister(ready)
+                    self._part()
 
     def _take_orders(self) -> bool:
         try:
@@ -75,19 +86,31 @@ class _Launcher:
         except ConnectionError:
             return False
         for content in self._orders.feed(data):
-            self._fork(Order.decode(content))
+            try:
+                order = Order.decode(content)
+            except (AttributeError, KeyError, TypeError, ValueError):
+                self._tell({"name": name_of(content), "status": FOREIGN_ORDER})
+            else:
+                self._fork(order)
         return bool(data)
+
+    def _part(self) -> None:
+        """Let the scheduler go; it waits for our end unless it hears that we stay."""
+        self._is_served = False
+        if self._folders:
+            self._tell({"stays": len(self._folders)})
+        self._channel.close()
 
     def _fork(self, order: Order) -> None:
         """Start the supervisor of one order; it begins with its signals held back."""
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
         try:
             pid = os.fork()
             if pid == 0:
                 self._become_supervisor(order)
             self._folders[pid] = order.folder
         except OSError as error:
-            self._tell(order.folder, error.errno or 1)
+            self._tell_status(order.folder, error.errno or 1)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
@@ -98,43 +121,64 @@ class _Launcher:
             kernel.set_name(b"tsk-supervisor")
             # Its ends must be the launcher's alone, or the scheduler would not notice its death.
             self._channel.close()
-            signal.set_wakeup_fd(-1)
-            os.close(self._wake)
-            os.close(self._wake_write)
+            self._hearing.close()
             status = supervise(order)
         finally:
             # Nothing may ever return from here into a second launcher.
             os._exit(status)
 
     def _reap(self) -> None:
-        """Reap the supervisors that ended; tell of each that did not end well."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
+        """Reap the supervisors that ended; tell of each that did not end well.
+
+        What one of these left behind is ended before it is reaped: while its pid is there, whoever
+        looks at the attempt knows that its tree may be, too.
+        """
+        while wanted := self._next_ended():
+            pid, status = os.waitpid(wanted, os.WNOHANG)
             if not pid:
                 return
             folder = self._folders.pop(pid, None)
             if status and folder is not None:
-                self._tell(folder, os.waitstatus_to_exitcode(status))
+                self._tell_status(folder, os.waitstatus_to_exitcode(status))
 
-    def _tell(self, folder: bytes, status: int) -> None:
-        name = os.path.basename(folder).decode("latin-1")
+    def _next_ended(self) -> int:
+        """Return a child that has ended and may be reaped, -1 for any; 0 if there is none."""
+        if not self._is_guardian:
+            return -1 if self._folders else 0
         try:
-            self._channel.sendall(encode_message({"name": name, "status": status}))
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return 0
+        if ended is None:
+            return 0
+        if ended.si_pid in self._folders and (ended.si_status or ended.si_code != os.CLD_EXITED):
+            self._sweep(self._folders[ended.si_pid])
+        return ended.si_pid
+
+    def _sweep(self, folder: bytes) -> None:
+        """End every child that is no supervisor; write down who does not end."""
+        for _ in range(_SWEEP_ROUNDS):
+            supervisors = frozenset(self._folders)
+            kill_descendants(os.getpid(), supervisors)
+            orphans = descendants(os.getpid(), supervisors)
+            if not orphans:
+                return
+            for pid in orphans:
+                try:
+                    os.waitpid(pid, os.WNOHANG)
+                except ChildProcessError:
+                    # Not ours yet: its parent is being killed.
+                    continue
+            time.sleep(_SWEEP_SECONDS)
+        left = descendants(os.getpid(), frozenset(self._folders))
+        write_members(folder, {pid: start_time(pid) for pid in left})
+
+    def _tell_status(self, folder: bytes, status: int) -> None:
+        self._tell({"name": os.path.basename(folder).decode("latin-1"), "status": status})
+
+    def _tell(self, fields: dict[str, object]) -> None:
+        try:
+            self._channel.sendall(encode_message(fields))
         except OSError:
             # The scheduler is gone; the next read says so.
             return
-
-
-def _notice(number: int, frame: object) -> None:
-    """Let a signal interrupt the wait; the wake-up pipe does the rest."""
-
-
-def _default_signals() -> None:
-    """Undo what the scheduler ignores (as under `nohup`): it would be handed on to every task."""
-    for number in signal.valid_signals():
-        if number not in _OWN_IGNORED and signal.getsignal(number) == signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -1,6 +1,7 @@
 """The scheduler's end of the launcher: starts it when it is needed, sends orders, hears of ends.
 
 Responsible for: the launcher process and its socket. Runs in the scheduler, unlike its neighbours.
+A launcher that is let go stays while its supervisors live, and is reaped whenever it ends.
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import struct
 import subprocess
 import sys
 import threading
+import time
 
 from task_scheduler.errors import SupervisionError
 from task_scheduler.supervision import __main__ as program
@@ -23,7 +26,11 @@ __all__ = ["LauncherClient"]
 _SEND_SECONDS = 10
 """A launcher that takes no order for so long is given up; another one takes its place."""
 _END_SECONDS = 2.0
+_END_LOOK_SECONDS = 0.002
 _CHUNK_BYTES = 65_536
+
+_let_go: list[int] = []
+"""Launchers that may still be guarding supervisors; whoever starts another one reaps them."""
 
 
 class LauncherClient:
@@ -32,14 +39,14 @@ class LauncherClient:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._channel: socket.socket | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._pid: int | None = None
         self._messages = MessageStream()
         self._has_died = False
 
     @property
     def pid(self) -> int | None:
         """The launcher's process; None while there is none."""
-        return None if self._process is None else self._process.pid
+        return self._pid
 
     def fileno(self) -> int:
         """Return the descriptor that becomes readable when there is news; -1 without a launcher."""
@@ -60,8 +67,7 @@ class LauncherClient:
                 channel.sendall(message)
             except OSError:
                 # Half a message may be in it.
-                self._let_go()
-                self._has_died = True
+                self._abandon()
                 raise
             return is_new
 
@@ -71,6 +77,7 @@ class LauncherClient:
         A status is a negative signal number or the number of the error that kept it from starting.
         Returns None, once, when a launcher has ended: what it had taken may not have been started.
         """
+        reap_launchers()
         channel, messages = self._channel, self._messages
         news: list[bytes] = []
         if channel is not None:
@@ -92,9 +99,29 @@ class LauncherClient:
         told = [json.loads(content) for content in news]
         return [(message["name"], message["status"]) for message in told]
 
-    def close(self) -> None:
-        """Let the launcher end; the supervisors live on."""
+    def replace(self) -> int | None:
+        """Give up a launcher that does not answer; return its pid, None if there was none.
+
+        `receive` then tells of its death. Should it come to itself it carries out what it had
+        taken, of which nothing is started twice, and stays as long as its supervisors need it.
+        """
         with self._guard:
+            pid = self._pid
+            if self._channel is not None:
+                self._abandon()
+            return pid
+
+    def close(self) -> None:
+        """Let the launcher end; the supervisors live on, and it with them."""
+        with self._guard:
+            channel, pid = self._channel, self._pid
+            if channel is None or pid is None:
+                return
+            with contextlib.suppress(OSError):
+                # It hears of it also where a fork of this process holds a copy of our end.
+                channel.shutdown(socket.SHUT_WR)
+            if not _stays(channel, self._messages):
+                _await_end(pid)
             self._let_go()
 
     def _start(self) -> socket.socket:
@@ -103,8 +130,9 @@ class LauncherClient:
         ours, theirs = socket.socketpair()
         with theirs:
             descriptor = theirs.fileno()
+            reap_launchers()
             try:
-                self._process = subprocess.Popen(
+                process = subprocess.Popen(
                     [
                         sys.executable,
                         "-I",
@@ -123,6 +151,8 @@ class LauncherClient:
             except OSError:
                 ours.close()
                 raise
+        # Ours to reap from here on: Popen would warn of a child that outlives it, as this one may.
+        self._pid, process.returncode = process.pid, 0
         # Of sending alone: with settimeout() a look whether there is news would wait as well.
         limit = struct.pack("ll", _SEND_SECONDS, 0)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
@@ -134,23 +164,63 @@ class LauncherClient:
         """Take note that the launcher at the other end of a channel is dead."""
         with self._guard:
             if self._channel is channel:
-                self._let_go()
-                self._has_died = True
+                self._abandon()
+
+    def _abandon(self) -> None:
+        pid = self._pid
+        self._let_go()
+        self._has_died = True
+        if pid is not None:
+            # What was stopped cannot hear that it is alone; it is our child, so the pid is its own.
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGCONT)
 
     def _let_go(self) -> None:
-        """Close our end, by which it ends, and reap it."""
+        """Close our end, by which it ends as soon as nothing needs it any more."""
         if self._channel is not None:
             # It then ends also where a fork of this process holds a copy of our end.
             with contextlib.suppress(OSError):
                 self._channel.shutdown(socket.SHUT_RDWR)
             self._channel.close()
             self._channel = None
-        if self._process is None:
+        if self._pid is not None:
+            _let_go.append(self._pid)
+            self._pid = None
+        reap_launchers()
+
+
+def reap_launchers() -> None:
+    """Reap the launchers of this process that were let go and have ended."""
+    for pid in list(_let_go):
+        if _has_ended(pid):
+            with contextlib.suppress(ValueError):
+                _let_go.remove(pid)
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        # The program reaps everything by itself, or this is a fork of it.
+        return True
+
+
+def _stays(channel: socket.socket, messages: MessageStream) -> bool:
+    """Whether a launcher that shall end says that its supervisors still need it."""
+    channel.settimeout(_END_SECONDS)
+    try:
+        while data := channel.recv(_CHUNK_BYTES):
+            if any("stays" in json.loads(content) for content in messages.feed(data)):
+                return True
+    except (OSError, ValueError):
+        # It is stopped, or dead.
+        return False
+    return False
+
+
+def _await_end(pid: int) -> None:
+    """Wait until a launcher without supervisors has ended; one that was stopped is let be."""
+    for _ in range(round(_END_SECONDS / _END_LOOK_SECONDS)):
+        if _has_ended(pid):
             return
-        try:
-            self._process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            # Somebody stopped it. It guards nothing.
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+        time.sleep(_END_LOOK_SECONDS)

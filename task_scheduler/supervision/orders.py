@@ -9,8 +9,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-__all__ = ["FOLDER_VARIABLE", "MessageStream", "Order", "encode_message"]
+__all__ = [
+    "FOLDER_VARIABLE",
+    "FOREIGN_ORDER",
+    "MessageStream",
+    "Order",
+    "encode_message",
+    "name_of",
+]
 
+FORMAT = 1
+"""Within a number fields are only added; a launcher that was started by an older scheduler, after
+an upgrade on the disk, does without them."""
+FOREIGN_ORDER = -1_000
+"""The status of an order that another release wrote in a newer format: nothing was started."""
 FOLDER_VARIABLE = "TASK_SCHEDULER_ATTEMPT_FOLDER"
 """In the environment of every task: what is left of a tree whose supervisor died is found by it."""
 _PREFIX_BYTES = 4
@@ -59,6 +71,7 @@ class Order:
         """Return the order as one message."""
         return encode_message(
             {
+                "format": FORMAT,
                 "folder": _text(self.folder),
                 "argv": [_text(item) for item in self.argv],
                 "working_dir": _text(self.working_dir),
@@ -73,8 +86,10 @@ class Order:
 
     @classmethod
     def decode(cls, content: bytes) -> Order:
-        """Return the order of a message's content."""
+        """Return the order of a message's content; ValueError or KeyError if it is none of ours."""
         fields = json.loads(content)
+        if fields.get("format", 1) > FORMAT:
+            raise ValueError(f"an order of format {fields['format']!r}")
         return cls(
             folder=_bytes(fields["folder"]),
             argv=[_bytes(item) for item in fields["argv"]],
@@ -86,6 +101,14 @@ class Order:
             bell=_bytes(fields["bell"]),
             texts=fields["texts"],
         )
+
+
+def name_of(content: bytes) -> str:
+    """Return the name of an order's attempt, which every format tells; empty if there is none."""
+    try:
+        return str(json.loads(content)["folder"]).rpartition("/")[2]
+    except (KeyError, TypeError, ValueError):
+        return ""
 
 
 class MessageStream:

@@ -18,33 +18,48 @@ _ESCAPE_SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x0
 
 
 class Output:
-    """The output of one attempt. Raises FileExistsError where the attempt had one before."""
+    """The output of one attempt. Raises FileExistsError where the attempt had one before.
 
-    __slots__ = ("_descriptor", "_left", "_mark", "_tail", "error", "is_truncated", "total_bytes")
+    `mark` stands where the limit was reached, `gap` (with ``{count}``) where bytes are missing.
+    """
 
-    def __init__(self, path: bytes, limit_bytes: int, mark: str) -> None:
+    __slots__ = (
+        "_descriptor",
+        "_gap",
+        "_left",
+        "_mark",
+        "_missing",
+        "_tail",
+        "error",
+        "is_truncated",
+        "total_bytes",
+    )
+
+    def __init__(self, path: bytes, limit_bytes: int, mark: str, gap: str) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_EXCL | CREATE, 0o600)
         self._left = limit_bytes
         self._mark = mark
+        self._gap = gap
+        self._missing = 0
         self._tail = b""
         self.total_bytes = 0
         """What the task wrote, kept or not."""
         self.is_truncated = False
         self.error: str | None = None
-        """Why the file holds less than it should: a full disk, for example."""
+        """Why the file holds less than it should: the disk was full for a while, for example."""
 
     def add(self, chunk: bytes) -> None:
         """Keep what fits."""
         self.total_bytes += len(chunk)
         self._tail = (self._tail + chunk)[-_TAIL_BYTES:]
-        if self.is_truncated or self.error is not None:
+        if self.is_truncated:
             return
         kept = chunk[: self._left]
         self._left -= len(kept)
         if len(kept) < len(chunk):
             self.is_truncated = True
             kept += b"\n" + self._mark.encode("utf-8", "replace") + b"\n"
-        self._write(kept)
+        self._keep(kept)
 
     def last_line(self) -> str:
         """Return the last line that says something, fit to be shown in a table."""
@@ -55,9 +70,17 @@ class Output:
                 return shown[:_LINE_CHARACTERS]
         return ""
 
-    def _write(self, data: bytes) -> None:
+    def _keep(self, data: bytes) -> None:
+        """Write to the file; where it takes no more, count what is missing and try again later."""
+        note = b""
+        if self._missing:
+            text = self._gap.replace("{count}", str(self._missing))
+            note = b"\n" + text.encode("utf-8", "replace") + b"\n"
+        left = note + data
         try:
-            while data:
-                data = data[os.write(self._descriptor, data) :]
+            while left:
+                left = left[os.write(self._descriptor, left) :]
         except OSError as error:
             self.error = os.strerror(error.errno or 0)
+        # As long as the note is not whole in the file, it stands for what comes now as well.
+        self._missing = len(left) if len(left) <= len(data) else self._missing + len(data)

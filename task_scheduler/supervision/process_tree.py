@@ -9,10 +9,20 @@ from __future__ import annotations
 import os
 import signal
 
-__all__ = ["ProcessStat", "descendants", "kill_descendants", "read_stat", "send", "start_time"]
+__all__ = [
+    "ProcessStat",
+    "descendants",
+    "kill_descendants",
+    "read_file",
+    "read_stat",
+    "send",
+    "start_time",
+]
 
 _HAS_CHILDREN_FILES = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 _STOP_ROUNDS = 100
+_CHUNK_BYTES = 16_384
+_open_process = getattr(os, "pidfd_open", None)
 
 
 class ProcessStat:
@@ -33,20 +43,29 @@ class ProcessStat:
         return self.state not in (b"Z", b"X", b"x")
 
 
-def read_stat(pid: int) -> ProcessStat | None:
-    """Return what the system says of a process; None if there is no such process."""
+def read_file(path: str) -> bytes:
+    """Return a file of ``/proc`` whole; nothing where it cannot be read."""
     try:
-        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return None
+        return b""
     try:
-        line = os.read(descriptor, 4_096)
+        content = b""
+        while chunk := os.read(descriptor, _CHUNK_BYTES):
+            content += chunk
     except OSError:
-        return None
+        return b""
     finally:
         os.close(descriptor)
+    return content
+
+
+def read_stat(pid: int) -> ProcessStat | None:
+    """Return what the system says of a process; None if there is no such process."""
     # The name before it may hold anything, parentheses and spaces too.
-    fields = line.rpartition(b")")[2].split()
+    fields = read_file(f"/proc/{pid}/stat").rpartition(b")")[2].split(None, 20)
+    if not fields:
+        return None
     return ProcessStat(fields[0], int(fields[1]), int(fields[3]), int(fields[19]))
 
 
@@ -56,39 +75,86 @@ def start_time(pid: int) -> int:
     return 0 if stat is None else stat.started
 
 
-def descendants(root: int) -> list[int]:
-    """Return every descendant of a process, parents before their children."""
+def descendants(root: int, spared: frozenset[int] = frozenset()) -> list[int]:
+    """Return every descendant of a process, parents before their children.
+
+    What descends from it through one of `spared` is left out.
+    """
     children_of = _children if _HAS_CHILDREN_FILES else _family().get
     found = [root]
     for pid in found:
-        found += children_of(pid) or ()
+        found += [child for child in children_of(pid) or () if child not in spared]
     return found[1:]
 
 
-def kill_descendants(root: int) -> None:
-    """Send KILL to every descendant of a process.
+def kill_descendants(root: int, spared: frozenset[int] = frozenset()) -> set[int]:
+    """Send KILL to every descendant of a process, as `descendants` names them.
+
+    Returns those that may not be signalled: they run as another user.
 
     All are stopped first, until a look finds no new one: what is stopped neither forks nor reaps,
     so that a fork bomb comes to rest and no pid is used anew meanwhile.
     """
     stopped: dict[int, None] = {}
+    refusing: set[int] = set()
     for _ in range(_STOP_ROUNDS):
-        fresh = [pid for pid in descendants(root) if pid not in stopped]
+        found = descendants(root, spared)
+        fresh = [pid for pid in found if pid not in stopped and pid not in refusing]
         if not fresh:
             break
         for pid in fresh:
-            stopped[pid] = None
-            send(pid, signal.SIGSTOP)
+            try:
+                if send(pid, signal.SIGSTOP, family={root, *found}):
+                    stopped[pid] = None
+            except PermissionError:
+                refusing.add(pid)
     for pid in stopped:
         send(pid, signal.SIGKILL)
+    return refusing
 
 
-def send(pid: int, number: int) -> None:
-    """Send a signal; nothing happens where the process is gone or not ours."""
+def send(
+    pid: int,
+    number: int,
+    *,
+    started: int | None = None,
+    family: set[int] | None = None,
+) -> bool:
+    """Send a signal; return whether the process was there and took it.
+
+    With `started` only to the process that was started then, with `family` only to one whose
+    parent is of it: the pid is opened first and looked at afterwards, so that a stranger who was
+    given it anew is never meant. Raises PermissionError where another user runs the process.
+    """
     try:
-        os.kill(pid, number)
-    except (ProcessLookupError, PermissionError):
-        return
+        process = -1 if _open_process is None else _open_process(pid)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        # An old kernel, or no descriptor is left: a look just before is as near as we come.
+        process = -1
+    try:
+        if not _is_meant(pid, started, family):
+            return False
+        if process < 0:
+            os.kill(pid, number)
+        else:
+            signal.pidfd_send_signal(process, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        if process >= 0:
+            os.close(process)
+    return True
+
+
+def _is_meant(pid: int, started: int | None, family: set[int] | None) -> bool:
+    if not started and family is None:
+        return True
+    stat = read_stat(pid)
+    if stat is None or (started and stat.started != started):
+        return False
+    return family is None or stat.parent in family
 
 
 def _children(pid: int) -> list[int]:
@@ -98,19 +164,7 @@ def _children(pid: int) -> list[int]:
     except OSError:
         return found
     for thread in threads:
-        try:
-            descriptor = os.open(f"/proc/{pid}/task/{thread}/children", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            continue
-        try:
-            content = bytearray()
-            while chunk := os.read(descriptor, 65_536):
-                content += chunk
-            found += map(int, content.split())
-        except OSError:
-            continue
-        finally:
-            os.close(descriptor)
+        found += map(int, read_file(f"/proc/{pid}/task/{thread}/children").split())
     return found
 
 

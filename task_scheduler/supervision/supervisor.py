@@ -10,6 +10,7 @@ so. It needs nobody: the scheduler may die, and the next one reads the record.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -18,7 +19,9 @@ import time
 from task_scheduler.clock import SystemClock
 from task_scheduler.supervision import attempt_folder, kernel
 from task_scheduler.supervision.attempt_folder import Holder, path_in
+from task_scheduler.supervision.census import Census, oom_kills
 from task_scheduler.supervision.exit_record import ExitRecord, ring
+from task_scheduler.supervision.hearing import Hearing
 from task_scheduler.supervision.orders import Order
 from task_scheduler.supervision.output import Output
 from task_scheduler.supervision.process_tree import (
@@ -40,6 +43,9 @@ _LONGEST_LOOK_SECONDS = 1.0
 _CHUNK_BYTES = 65_536
 _DRAIN_CHUNKS = 256
 _ERROR_CHARACTERS = 800
+_TROUBLE = 3 * _SECOND
+"""How long what was killed may take to be gone before somebody is told."""
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
 
 
 def supervise(order: Order) -> int:
@@ -52,15 +58,16 @@ def supervise(order: Order) -> int:
         lock = _hold(order.folder)
         if lock is None:
             return 0
-        try:
-            mark = order.texts["truncated"]
-            output = Output(path_in(order.folder, "output"), order.output_limit_bytes, mark)
-        except FileExistsError:
+        if os.path.lexists(path_in(order.folder, "output")):
+            # Its end is recorded, and all the rest forgotten.
             return 0
+        output = _output_of(order)
         record = ExitRecord(order.folder)
         supervisor = Supervisor(order, lock, output)
         if not attempt_folder.create_permit(order.folder):
             return 0
+        # Not before: an output forbids a start.
+        os.rename(path_in(order.folder, "output.new"), path_in(order.folder, "output"))
     except OSError as error:
         return error.errno or 1
     try:
@@ -68,12 +75,10 @@ def supervise(order: Order) -> int:
     except Exception as error:  # fence: attempt
         supervisor.end_tree(at_once=True)
         fields = supervisor.record("failed", _filled(order.texts["internal"], reason=repr(error)))
-    try:
-        record.write(fields)
-    except OSError as error:
-        return error.errno or 1
-    ring(order.bell, os.path.basename(order.folder))
-    return 0
+    status = supervisor.write(record, fields)
+    if status == 0:
+        ring(order.bell, os.path.basename(order.folder))
+    return status
 
 
 class Supervisor:
@@ -96,20 +101,17 @@ class Supervisor:
         self._leftover_count = 0
         self._cpu_seconds = 0.0
         self._max_rss = 0
+        self._census = Census(order.folder, self._began)
+        self._oom_kills = oom_kills()
         self._poll = select.poll()
         self._pipe = self._report = -1
-        self._wake, wake_write = os.pipe()
-        os.set_blocking(self._wake, False)
-        os.set_blocking(wake_write, False)
-        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-        self._poll.register(self._wake, select.POLLIN)
+        self._hearing = Hearing()
+        self._poll.register(self._hearing, select.POLLIN)
 
     def run(self) -> dict[str, object]:
         """Take the attempt to its end; return the fields of its exit record."""
-        signal.signal(signal.SIGCHLD, _notice)
-        signal.signal(signal.SIGTERM, self._on_cancel)
-        signal.signal(signal.SIGQUIT, self._on_hurry)
-        attempt_folder.write_holder(self._lock, Holder(os.getpid(), start_time(os.getpid())))
+        pid = os.getpid()
+        attempt_folder.write_holder(self._lock, Holder(pid, start_time(pid)))
         # Who cancels writes the reason, then looks for our pid; we the reverse: one of us sees it.
         if attempt_folder.read_cancel_reason(self._order.folder) is not None:
             return self.record("cancelled", self._cancel_reason())
@@ -124,6 +126,23 @@ class Supervisor:
         self._drain()
         return self._verdict(outcome)
 
+    def write(self, record: ExitRecord, fields: dict[str, object]) -> int:
+        """Record the end; return 0, or the number of the error after which nobody waits for it.
+
+        A full or read-only disk holds the attempt open until it has room, or until somebody is in
+        a hurry: nothing of the tree is left, and its exit code is worth the wait.
+        """
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        while True:
+            try:
+                record.write(fields)
+            except OSError as error:
+                if error.errno in _GONE or self._is_hurried:
+                    return error.errno or 1
+                self._turn(_LONGEST_LOOK_SECONDS)
+            else:
+                return 0
+
     def end_tree(self, *, at_once: bool) -> None:
         """End everything that is left of the task: TERM, its grace, KILL, until nothing is left."""
         if self._status is not None and not at_once:
@@ -135,9 +154,13 @@ class Supervisor:
             grace = round(self._order.kill_grace_seconds * _SECOND)
             self._turn_until(self._clock.boottime() + grace)
         pause = 0.005
+        alarm_at = self._clock.boottime() + _TROUBLE
         while not self._is_empty():
             self._kill_tree()
             self._turn(pause)
+            if self._clock.boottime() >= alarm_at:
+                alarm_at += 60 * _TROUBLE
+                self._call_for_help()
             # What waits for a disk that does not answer ends only then, and holds the attempt open.
             pause = min(pause * 2, _LONGEST_LOOK_SECONDS)
 
@@ -158,6 +181,10 @@ class Supervisor:
             "leftover_count": self._leftover_count,
             "cpu_seconds": round(self._cpu_seconds, 6),
             "max_rss_bytes": self._max_rss,
+            "peak_memory_bytes": max(self._max_rss, self._census.peak_memory_bytes),
+            "memory_source": "tree"
+            if self._census.peak_memory_bytes >= self._max_rss
+            else "largest_process",
             "supervision": "subreaper" if self._has_subreaper else "process_group",
         }
 
@@ -187,7 +214,11 @@ class Supervisor:
             left = None if deadline is None else (deadline - self._clock.boottime()) / _SECOND
             if left is not None and left <= 0:
                 return "timed_out"
-            self._turn(None if left is None else min(left, _LONGEST_LOOK_SECONDS))
+            now = self._clock.boottime()
+            if now >= self._census.next_look:
+                self._census.look(self._pid, now)
+            pause = (self._census.next_look - now) / _SECOND
+            self._turn(pause if left is None else min(pause, left))
         return None
 
     def _settle(self) -> None:
@@ -211,7 +242,10 @@ class Supervisor:
         if number is None:
             sentence = _filled(texts["exit_code"], code=str(code))
         else:
-            sentence = _filled(texts["killed_by"], signal=_signal_name(number))
+            is_oom = number == signal.SIGKILL and oom_kills() > self._oom_kills
+            # An order of an older release has no words for that.
+            text = texts.get("out_of_memory") if is_oom else None
+            sentence = _filled(text or texts["killed_by"], signal=_signal_name(number))
         last_line = self._output.last_line()
         return self.record("failed", f"{sentence}: {last_line}" if last_line else sentence)
 
@@ -238,7 +272,7 @@ class Supervisor:
                 self._start_report = os.read(self._report, 64)
                 self._report = self._let_go(self._report)
             else:
-                os.read(self._wake, 4_096)
+                self._heed(self._hearing.heard())
         self._reap()
 
     def _copy(self) -> bool:
@@ -301,7 +335,11 @@ class Supervisor:
         if not self._has_subreaper:
             self._signal_group(number)
         for pid in descendants(os.getpid()):
-            send(pid, number)
+            try:
+                send(pid, number)
+            except PermissionError:
+                # Another user's. What cannot be ended is told later.
+                continue
 
     def _kill_tree(self) -> None:
         if not self._has_subreaper:
@@ -314,14 +352,18 @@ class Supervisor:
         except (ProcessLookupError, PermissionError):
             return
 
-    def _on_cancel(self, number: int, frame: object) -> None:
-        del number, frame
-        self._is_asked_to_end = True
+    def _call_for_help(self) -> None:
+        """Tell the scheduler who does not end: another user's, or one that waits for a disk."""
+        left = " ".join(map(str, descendants(os.getpid())))
+        attempt_folder.write_trouble(self._order.folder, "undying", left or str(self._pid))
+        ring(self._order.bell, os.path.basename(self._order.folder))
 
-    def _on_hurry(self, number: int, frame: object) -> None:
-        """End as a cancelled attempt does, but without a grace."""
-        del number, frame
-        self._is_asked_to_end = self._is_hurried = True
+    def _heed(self, numbers: bytes) -> None:
+        """Do what the signals ask for; QUIT is a cancel without a grace."""
+        if signal.SIGQUIT in numbers:
+            self._is_hurried = True
+        if signal.SIGQUIT in numbers or signal.SIGTERM in numbers:
+            self._is_asked_to_end = True
 
 
 def _hold(folder: bytes) -> int | None:
@@ -335,8 +377,13 @@ def _hold(folder: bytes) -> int | None:
     return None
 
 
-def _notice(number: int, frame: object) -> None:
-    """Let a signal interrupt the wait; the wake-up pipe does the rest."""
+def _output_of(order: Order) -> Output:
+    mark, gap = order.texts["truncated"], order.texts.get("gap", "[...{count}...]")
+    path = path_in(order.folder, "output.new")
+    if os.path.lexists(path):
+        # Of one that was killed before its permit: we have the lock that it had.
+        os.unlink(path)
+    return Output(path, order.output_limit_bytes, mark, gap)
 
 
 def _decoded(status: int | None) -> tuple[int | None, int | None]:

@@ -1,9 +1,12 @@
 """What is left of a task whose supervisor died: found, killed, and verified gone.
 
-Responsible for: the search. Orphans of a dead supervisor belong to nobody; they are told by the
-folder of their attempt in their environment, by the session that their supervisor wrote down, and
-by descending from one of these. A process that changed its session *and* wiped its environment is
-not found: the price of a supervisor that was killed.
+Responsible for: the search. The launcher, to which the orphans of a dead supervisor come, ends
+them before it reaps the supervisor, so it is given that time. Where the launcher has died too they
+belong to nobody and are told by what the supervisor wrote down (the task's session, and who it saw
+in the tree), by the folder of their attempt in their environment, and by descending from these.
+
+Not found is only what meets all of this: launcher and supervisor were both killed, and it changed
+its session, wiped its environment, and was born, of parents that are gone, after the last look.
 """
 
 from __future__ import annotations
@@ -12,41 +15,72 @@ import os
 import signal
 import time
 
-from task_scheduler.supervision.attempt_folder import Holder, read_holder
+from task_scheduler.supervision.attempt_folder import Holder, read_holder, read_members
 from task_scheduler.supervision.orders import FOLDER_VARIABLE
-from task_scheduler.supervision.process_tree import ProcessStat, descendants, read_stat, send
+from task_scheduler.supervision.process_tree import (
+    ProcessStat,
+    descendants,
+    read_file,
+    read_stat,
+    send,
+    start_time,
+)
 
-__all__ = ["are_killed"]
+__all__ = ["end_survivors"]
 
 _ROUNDS = 50
 _ROUND_SECONDS = 0.02
 
 
-def are_killed(folder: bytes) -> bool:
-    """Kill what survives of an attempt; return whether nothing is left of it now."""
+def end_survivors(folder: bytes) -> list[int]:
+    """Kill what survives of an attempt; return the pids of what is left of it all the same."""
     holder = read_holder(folder)
+    _await_launcher(holder)
+    found: dict[int, ProcessStat] = {}
     for _ in range(_ROUNDS):
         found = _survivors(folder, holder)
         if not found:
-            return True
-        for pid in found:
-            send(pid, signal.SIGSTOP)
-        for pid in found:
-            send(pid, signal.SIGKILL)
+            break
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid, stat in found.items():
+                _send(pid, number, stat.started)
         # Killed is not gone: the next look tells.
         time.sleep(_ROUND_SECONDS)
-    return False
+    return sorted(found)
 
 
-def _survivors(folder: bytes, holder: Holder | None) -> set[int]:
+def _await_launcher(holder: Holder | None) -> None:
+    """Wait until the dead supervisor is reaped, but not for ever: nobody may be there to do it."""
+    for _ in range(_ROUNDS):
+        if holder is None or start_time(holder.pid) != holder.started or not holder.started:
+            return
+        time.sleep(_ROUND_SECONDS)
+
+
+def _send(pid: int, number: int, started: int) -> None:
+    try:
+        send(pid, number, started=started)
+    except PermissionError:
+        # Another user's: it stays, and whoever asked is told so.
+        return
+
+
+def _survivors(folder: bytes, holder: Holder | None) -> dict[int, ProcessStat]:
     mark = FOLDER_VARIABLE.encode("ascii") + b"=" + folder
+    members = read_members(folder)
     stats = _living()
     session = _session(holder, stats)
-    found = {pid for pid, stat in stats.items() if stat.session == session or _has_mark(pid, mark)}
+    found = {
+        pid
+        for pid, stat in stats.items()
+        if stat.session == session
+        or members.get(pid) == stat.started
+        or mark in read_file(f"/proc/{pid}/environ").split(b"\0")
+    }
     for pid in list(found):
         found.update(descendants(pid))
     found.discard(os.getpid())
-    return {pid for pid in found if pid in stats}
+    return {pid: stats[pid] for pid in found if pid in stats}
 
 
 def _living() -> dict[int, ProcessStat]:
@@ -65,19 +99,3 @@ def _session(holder: Holder | None, stats: dict[int, ProcessStat]) -> int:
     # A number stays taken while its session has members: another leader means another session.
     leader = stats.get(holder.task_pid)
     return -1 if leader and leader.started != holder.task_started else holder.task_pid
-
-
-def _has_mark(pid: int, mark: bytes) -> bool:
-    try:
-        descriptor = os.open(f"/proc/{pid}/environ", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        content = bytearray()
-        while chunk := os.read(descriptor, 65_536):
-            content += chunk
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return mark in content.split(b"\0")

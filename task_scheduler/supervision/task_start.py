@@ -11,6 +11,7 @@ import os
 import signal
 
 from task_scheduler.supervision import kernel
+from task_scheduler.supervision.hearing import HEARD
 from task_scheduler.supervision.orders import Order
 
 __all__ = ["StartFailure", "start_task"]
@@ -99,9 +100,9 @@ def _become(order: Order, supervisor: int, output: int, report: int) -> None:
 
 def _default_signals() -> None:
     signal.set_wakeup_fd(-1)
-    # TERM must end this process already, not only its program. Python ignores the last two for
+    # A signal must end this process already, not only its program. Python ignores the last two for
     # itself, and what is ignored stays so in the new program.
-    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGPIPE, signal.SIGXFSZ):
+    for number in (*HEARD, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 

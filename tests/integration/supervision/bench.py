@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from task_scheduler.clock import SystemClock
+from task_scheduler.core.events import Event
 from task_scheduler.core.model import Claim, Completion, LaunchSpec
 from task_scheduler.executors.process import ProcessExecutor
 
@@ -66,6 +67,7 @@ class Bench:
         self.runs = folder / "scheduler.runs"
         self.completions: list[Completion] = []
         self.release_count = 0
+        self.events: list[Event] = []
         self._changed = threading.Condition()
         self._next_run_id = 0
         self.executor = ProcessExecutor(
@@ -74,6 +76,7 @@ class Bench:
             clock=SystemClock(),
             report=self._take,
             release=self._count,
+            emit=self.events.append,
             output_limit_bytes=output_limit_bytes,
         )
 

@@ -100,7 +100,9 @@ def test_a_folder_that_was_deleted_proves_a_death(tmp_path: Path) -> None:
         *(
             json.dumps({**SOUND, key: value}).encode()
             for key, value in [
-                ("format", 2),
+                ("format", 0),
+                ("format", "1"),
+                ("format", True),
                 ("outcome", "lost"),
                 ("outcome", ["failed"]),
                 ("started_at", None),
@@ -116,6 +118,9 @@ def test_a_folder_that_was_deleted_proves_a_death(tmp_path: Path) -> None:
                 "outcome",
                 "started_at",
                 "ended_at",
+                "exit_code",
+                "signal",
+                "error",
             )
         ),
     ],
@@ -126,11 +131,53 @@ def test_a_record_that_is_not_sound_is_none(tmp_path: Path, content: bytes) -> N
     assert attempt_folder.read_exit_record(os.fsencode(tmp_path)) is None
 
 
-@pytest.mark.parametrize("content", ["", "1 2", "2 1 1 1 1", "a b c d e", "1 2 3 4 5 6"])
+@pytest.mark.parametrize("content", ["", "1 2", "a b c d e", "2 holder 10"])
 def test_a_lock_file_that_says_nothing_sound_names_no_holder(tmp_path: Path, content: str) -> None:
     (tmp_path / "lock").write_text(content)
 
     assert attempt_folder.read_holder(os.fsencode(tmp_path)) is None
+
+
+def test_what_every_format_promises_is_read_from_a_newer_one(tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path)
+    newer = {**SOUND, "format": 2, "outcome": "succeeded", "something": ["new"]}
+    (tmp_path / "exit.json").write_text(json.dumps(newer))
+    (tmp_path / "lock").write_text("2 10 11 99 98 97\n")
+
+    holder = attempt_folder.read_holder(folder)
+
+    assert attempt_folder.read_exit_record(folder) == newer
+    assert attempt_folder.newer_format(folder) == 2
+    assert holder is not None
+    assert [holder.pid, holder.started, holder.task_pid, holder.task_started] == [10, 11, 0, 0]
+
+
+def test_a_record_of_a_newer_format_that_breaks_the_promise_is_named(tmp_path: Path) -> None:
+    (tmp_path / "exit.json").write_text('{"format": 7, "result": "fine"}')
+
+    assert attempt_folder.read_exit_record(os.fsencode(tmp_path)) is None
+    assert attempt_folder.newer_format(os.fsencode(tmp_path)) == 7
+
+
+def test_the_members_of_a_tree_are_read_as_they_were_written(tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path)
+
+    assert attempt_folder.read_members(folder) == {}
+    attempt_folder.write_members(folder, {10: 100, 11: 110})
+    assert attempt_folder.read_members(folder) == {10: 100, 11: 110}
+    (tmp_path / "tree").write_bytes(b"1\n10 100\n11")
+    assert attempt_folder.read_members(folder) == {10: 100}
+    (tmp_path / "tree").write_bytes(b"2\n10 100")
+    assert attempt_folder.read_members(folder) == {}
+
+
+def test_trouble_is_read_as_it_was_written(tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path)
+
+    assert attempt_folder.read_trouble(folder) is None
+    attempt_folder.write_trouble(folder, "undying", "10 11")
+
+    assert attempt_folder.read_trouble(folder) == ("undying", "10 11")
 
 
 def test_the_holder_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -151,7 +198,7 @@ def test_forgetting_keeps_the_output_and_else_nothing(tmp_path: Path) -> None:
     with_output, without = tmp_path / "1-1", tmp_path / "2-2"
     for folder in (with_output, without):
         folder.mkdir()
-        for name in ("lock", "permit", "cancel", "exit.json", "exit.tmp"):
+        for name in ("lock", "permit", "cancel", "exit.json", "exit.tmp", "tree", "trouble"):
             (folder / name).touch()
     (with_output / "output").touch()
 

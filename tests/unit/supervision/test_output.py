@@ -12,7 +12,7 @@ from task_scheduler.supervision.output import Output
 
 
 def output_in(folder: Path, limit: int = 100) -> Output:
-    return Output(os.fsencode(folder / "output"), limit, "[cut]")
+    return Output(os.fsencode(folder / "output"), limit, "[cut]", "[{count} missing]")
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,33 @@ def test_a_full_disk_is_noted_and_does_not_stop_the_task(
     assert output.error == os.strerror(errno.ENOSPC)
     assert output.total_bytes == 8
     assert output.last_line() == "two"
+
+
+def test_what_a_full_disk_swallowed_is_marked_when_there_is_room_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = output_in(tmp_path)
+    room = 6
+    write = os.write
+
+    def limited(descriptor: int, data: bytes) -> int:
+        nonlocal room
+        if not room:
+            raise OSError(errno.ENOSPC, "full")
+        count = write(descriptor, data[:room])
+        room -= count
+        return count
+
+    monkeypatch.setattr(os, "write", limited)
+    for line in (b"one\n", b"two\n", b"three\n"):
+        output.add(line)
+    room = 100
+    output.add(b"four\n")
+    output.add(b"five\n")
+
+    kept = (tmp_path / "output").read_bytes()
+    assert kept == b"one\ntw\n[8 missing]\nfour\nfive\n"
+    assert output.error == os.strerror(errno.ENOSPC)
 
 
 def test_an_attempt_has_one_output_only(tmp_path: Path) -> None:

@@ -1,0 +1,57 @@
+"""Ends of programs as completions: what an exit record says, or what is said where there is none.
+
+Responsible for: the shape. Whether a record may be believed is decided by `supervision`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from task_scheduler.core.model import Claim, Completion, Microseconds, Outcome
+
+__all__ = ["end_of_record", "end_without_record"]
+
+
+def end_of_record(claim: Claim, record: dict[str, object], output: Path) -> Completion:
+    """Return what a sound exit record says."""
+    code, number, error = record["exit_code"], record["signal"], record["error"]
+    started_at, ended_at = record["started_at"], record["ended_at"]
+    assert isinstance(started_at, int)
+    assert isinstance(ended_at, int)
+    if not isinstance(code, int):
+        code = -number if isinstance(number, int) else None
+    return Completion(
+        run_id=claim.run_id,
+        task_id=claim.task_id,
+        attempt=claim.attempt,
+        token=claim.token,
+        outcome=Outcome(str(record["outcome"])),
+        started_at=started_at,
+        ended_at=ended_at,
+        error=None if error is None else str(error),
+        exit_code=code,
+        output_path=str(output),
+    )
+
+
+def end_without_record(
+    claim: Claim, outcome: Outcome, sentence: str, *, now: Microseconds, output: Path
+) -> Completion:
+    """Return the end of an attempt that was lost, or never started."""
+    try:
+        # The permit is as old as the start, and nobody writes to it.
+        permit = output.with_name("permit")
+        started_at = permit.stat().st_mtime_ns // 1_000 if outcome is Outcome.LOST else now
+    except OSError:
+        started_at = now
+    return Completion(
+        run_id=claim.run_id,
+        task_id=claim.task_id,
+        attempt=claim.attempt,
+        token=claim.token,
+        outcome=outcome,
+        started_at=min(started_at, now),
+        ended_at=now,
+        error=sentence,
+        output_path=str(output) if output.exists() else None,
+    )

@@ -1,0 +1,77 @@
+"""The census of an attempt's process tree: who belongs to it, and how much memory it has.
+
+Responsible for: looking now and then, soon after the start and more and more seldom. The peak is
+that of the whole tree; ``wait4`` knows each process alone. Who was seen is written into the
+attempt's folder: if the supervisor is killed, what is left of the tree is found by it, also a
+process that changed its session and wiped its environment.
+"""
+
+from __future__ import annotations
+
+import os
+
+from task_scheduler.supervision.attempt_folder import write_members
+from task_scheduler.supervision.process_tree import descendants, read_file, read_stat
+
+__all__ = ["Census", "oom_kills"]
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_FIRST_PAUSE = 20_000
+_LONGEST_PAUSE = 2_000_000
+
+
+class Census:
+    """The looks at one tree; moments are microseconds of the boot clock."""
+
+    __slots__ = ("_folder", "_members", "_pause", "next_look", "peak_memory_bytes")
+
+    def __init__(self, folder: bytes, now: int) -> None:
+        self._folder = folder
+        self._members: dict[int, int] = {}
+        self._pause = _FIRST_PAUSE
+        self.next_look = now + _FIRST_PAUSE
+        self.peak_memory_bytes = 0
+        """The most that was seen at one look: a lower bound of the peak."""
+
+    def look(self, task_pid: int, now: int) -> None:
+        """Look at the tree, of which the task itself is known already."""
+        found = descendants(os.getpid())
+        self._measure(found)
+        members = {}
+        for pid in found:
+            stat = None if pid == task_pid else read_stat(pid)
+            # A pid that was given anew since the first look names no member.
+            if stat is not None and (stat.parent in found or stat.parent == os.getpid()):
+                members[pid] = stat.started
+        if members != self._members:
+            self._members = members
+            write_members(self._folder, members)
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        self.next_look = now + self._pause
+
+    def _measure(self, found: list[int]) -> None:
+        """Raise the peak if the tree has more memory than ever."""
+        resident = {}
+        for pid in found:
+            words = read_file(f"/proc/{pid}/statm").split(None, 2)
+            resident[pid] = int(words[1]) * _PAGE_BYTES if words else 0
+        total = sum(resident.values())
+        # The exact figure costs a walk through all pages: only where it may be a new peak, and
+        # where processes may share pages.
+        if total > self.peak_memory_bytes and len(found) > 1:
+            total = sum(_share(pid, most) for pid, most in resident.items())
+        self.peak_memory_bytes = max(self.peak_memory_bytes, total)
+
+
+def oom_kills() -> int:
+    """Return how many processes the kernel has killed for want of memory since boot."""
+    _, _, rest = read_file("/proc/vmstat").partition(b"\noom_kill ")
+    number = rest.partition(b"\n")[0]
+    return int(number) if number else 0
+
+
+def _share(pid: int, most: int) -> int:
+    """Return a process's memory in bytes, pages that several have divided among them (PSS)."""
+    _, _, rest = read_file(f"/proc/{pid}/smaps_rollup").partition(b"\nPss:")
+    words = rest.split(None, 1)
+    return int(words[0]) * 1_024 if words else most
