@@ -6,7 +6,7 @@ strace counts ``when=N`` for each thread by itself, and without ``-f`` it traces
 it is attached to: so the Nth call is that of one thread of one process, whatever the others do.
 
 - ``signal=SIGKILL`` is delivered where the call is entered: the call is not carried out.
-- ``signal=SIGUSR2``, whose default is death too and which nothing here handles or blocks, does not
+- ``signal=SIGSTKFLT``, whose default is death too and which no program listens to, does not
   wake a traced thread out of its call: the call is carried out, and not one instruction after it.
 """
 
@@ -21,10 +21,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-BEFORE, AFTER = "SIGKILL", "SIGUSR2"
+BEFORE, AFTER = "SIGKILL", "SIGSTKFLT"
 _ATTACH_SECONDS = 20.0
 _CALL = re.compile(r"^([a-z0-9_]+)\((.*)$")
 _KILLED = re.compile(r"^\+\+\+ killed by (SIG[A-Z0-9]+)")
+
+
+class HarnessError(Exception):
+    """A trial did not come about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ class Tracer:
         # Said after the thread was interrupted: it makes no call from now on that is not seen.
         while b"attached" not in self._errors.read_bytes():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"strace did not attach: {self._errors.read_text()}")
+                raise HarnessError(f"strace did not attach: {self._errors.read_text()}")
             time.sleep(0.001)
 
     def end(self) -> None:

@@ -23,7 +23,7 @@ from tests.integration.crashpoints import census, meeting, tracing, verdict
 from tests.integration.crashpoints.points import Point
 from tests.integration.crashpoints.program import PATIENCE_SECONDS, Program, live
 from tests.integration.crashpoints.scenarios import LEAD_VARIABLE, Scenario
-from tests.integration.crashpoints.tracing import Kill, Tracer
+from tests.integration.crashpoints.tracing import HarnessError, Kill, Tracer
 
 _DEADLINE_SECONDS = 2 * PATIENCE_SECONDS
 _GONE_SECONDS = 10.0
@@ -74,23 +74,26 @@ class Life:
         """Let it come to its end, and trace whom it wants traced; None where it never ends."""
         deadline = time.monotonic() + _DEADLINE_SECONDS
         status = None
-        while status is None and time.monotonic() < deadline:
-            if select.select([self._listener], [], [], 0.004)[0]:
-                self._meet()
-            pid, waited = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                status = os.waitstatus_to_exitcode(waited)
-        if status is None:
-            self.kill()
-        self._listener.close()
-        for tracer in self._tracers.values():
-            tracer.end()
+        try:
+            while status is None and time.monotonic() < deadline:
+                if select.select([self._listener], [], [], 0.004)[0]:
+                    self._meet()
+                pid, waited = os.waitpid(self.pid, os.WNOHANG)
+                if pid:
+                    status = os.waitstatus_to_exitcode(waited)
+        finally:
+            if status is None:
+                self.kill()
+            self._listener.close()
+            for tracer in self._tracers.values():
+                tracer.end()
         return status
 
     def kill(self) -> None:
         """End it as a crash does."""
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
+        self._listener.close()
 
     def _meet(self) -> None:
         connection, _ = self._listener.accept()
@@ -118,7 +121,7 @@ def count(scenario: Scenario, folder: Path) -> dict[str, list[tracing.Call]]:
     found = [] if status == 0 else [f"the life ended with {status}: {_errors(folder)}"]
     found += _at_the_end(scenario, folder, lost={})
     if found:
-        raise RuntimeError("an undisturbed life goes wrong: " + "\n".join(found))
+        raise HarnessError("an undisturbed life goes wrong: " + "\n".join(found))
     logs = {path.stem: tracing.calls(path) for path in (folder / "traces").glob("*.log")}
     return {actor: log for actor, log in logs.items() if scenario.is_traced(actor)}
 
@@ -129,8 +132,12 @@ def attempt(scenario: Scenario, folder: Path, point: Point) -> Result:
     leads = list(_LEADS_MS)
     result = Result(is_covered=False)
     for _ in range(_TRIES):
-        _fresh(scenario, folder, leads[0])
-        status = Life(scenario.tell, folder, wanted=point.actor, kill=point.kill).run()
+        try:
+            _fresh(scenario, folder, leads[0])
+            status = Life(scenario.tell, folder, wanted=point.actor, kill=point.kill).run()
+        except HarnessError as error:
+            result = Result(is_covered=False, violations=[str(error)])
+            continue
         judged = None if status == _TOO_LATE else _judge(scenario, folder, point, status)
         if judged is None:
             leads = leads[1:] or leads
@@ -196,7 +203,7 @@ def _fresh(scenario: Scenario, folder: Path, lead: int) -> None:
     is_staged = census.wait_for((folder / "staged").exists, PATIENCE_SECONDS)
     life.kill()
     if not is_staged:
-        raise RuntimeError(f"what was to be recovered did not come about: {_errors(folder)}")
+        raise HarnessError(f"what was to be recovered did not come about: {_errors(folder)}")
     scenario.bring_down(folder)
 
 
