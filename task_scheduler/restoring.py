@@ -124,7 +124,9 @@ def restore_ledger(files: StateFiles, source: Path, *, now: Microseconds) -> Pat
     lock = EngineLock(files.lock)
     if not lock.acquire():
         raise StoreUnavailableError("errors.ledger_in_use", path=str(files.database))
-    fresh = files.database.with_name(f"{files.database.name}.restoring")
+    # Where it really lies: a link to it stays one.
+    database = files.database.resolve()
+    fresh = database.with_name(f"{database.name}.restoring")
     try:
         for suffix in ("", "-wal", "-shm"):
             # Of one that was killed.
@@ -137,11 +139,9 @@ def restore_ledger(files: StateFiles, source: Path, *, now: Microseconds) -> Pat
             store.execute("release_ledger")
             hold(store, HoldReason.RESTORED, seen, now=now)
         _give_to_owner(fresh)
-        aside = None
-        if files.database.exists():
-            aside = stamped(files.database, now, ".aside")
-        put_in_place(fresh, files.database, aside or fresh)
-        return aside
+        aside = stamped(database, now, ".aside")
+        put_in_place(fresh, database, aside)
+        return aside if aside.exists() else None
     finally:
         fresh.unlink(missing_ok=True)
         lock.release()

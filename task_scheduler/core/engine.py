@@ -466,7 +466,8 @@ class Engine:
     def _note_claims(self, work: Work) -> None:
         """Let the ledger know its greatest token, before anything beside it does."""
         if work.claims:
-            self._store.execute("note_claims", token=work.reach[0])
+            # They were taken in the order of their tokens.
+            self._store.execute("note_claims", token=work.claims[-1].claim.token)
 
     # -- after the commit -----------------------------------------------------------------------
 
@@ -489,7 +490,7 @@ class Engine:
             flights.add(flight)
         # First the starts, which are due; then the answers; then the talk.
         if work.claims:
-            self._marks.note_claims(*work.reach)
+            self._marks.note_claims(work.claims[-1].claim.token, self._run_id)
             self._hands.hand_over([(f.claim, f.entry) for f in work.claims if f.entry is not None])
         for call in work.after:
             call()

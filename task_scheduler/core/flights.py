@@ -185,9 +185,3 @@ class Work:
     """Whether runs may wait in the ledger that the last tick did not know of."""
     is_stuck: bool = False
     """Whether runs are due that nobody may claim for now."""
-
-    @property
-    def reach(self) -> tuple[int, int]:
-        """The greatest token and the greatest run id of the claims; there must be some."""
-        claims = [flight.claim for flight in self.claims]
-        return max(c.token for c in claims), max(c.run_id for c in claims)

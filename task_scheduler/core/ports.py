@@ -93,5 +93,5 @@ class Marks(Protocol):
         ...
 
     def note_claims(self, token: int, run_id: int) -> None:
-        """Keep how far the claims came, beside the ledger: it is told after their commit."""
+        """Keep beside the ledger how far it came, after a commit: its greatest token and run id."""
         ...

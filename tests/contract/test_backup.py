@@ -233,3 +233,56 @@ def test_what_was_in_the_place_of_a_restored_ledger_lies_aside_whole(tmp_path: P
         "aside-wal": "old-wal",
         "aside-shm": "old-shm",
     }
+
+
+class Killed(BaseException):
+    """What a test raises in place of `kill -9`."""
+
+
+@pytest.mark.parametrize("survived", range(8))
+def test_a_kill_while_a_copy_is_put_in_place_leaves_a_whole_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survived: int
+) -> None:
+    database, fresh = tmp_path / "scheduler.db", tmp_path / "fresh"
+    for path, name in ((database, "old"), (fresh, "new")):
+        with closing(SqliteStore(path)) as made:
+            put(made, name)
+    left = [survived]
+
+    def or_die(step: Callable[..., object]) -> Callable[..., object]:
+        def run(*arguments: object, **options: object) -> object:
+            left[0] -= 1
+            if left[0] < 0:
+                raise Killed
+            return step(*arguments, **options)
+
+        return run
+
+    with monkeypatch.context() as patch:
+        for name in ("hardlink_to", "unlink", "replace"):
+            patch.setattr(Path, name, or_die(getattr(Path, name)))
+        is_whole = False
+        try:
+            put_in_place(fresh, database, tmp_path / "aside")
+            is_whole = True
+        except Killed:
+            pass
+
+    with closing(SqliteStore(database)) as found:
+        assert ids(found) == (["new"] if is_whole else ["old"])
+    assert is_whole == (survived >= 6)
+
+
+def test_a_log_whose_ledger_is_gone_is_not_taken_for_that_of_the_copy(tmp_path: Path) -> None:
+    database, fresh = tmp_path / "scheduler.db", tmp_path / "fresh"
+    with closing(SqliteStore(tmp_path / "other.db")) as other:
+        put_many(other, 30)
+        shutil.copy(f"{other.path}-wal", f"{database}-wal")
+    with closing(SqliteStore(fresh)) as made:
+        put(made, "new")
+
+    put_in_place(fresh, database, tmp_path / "aside")
+
+    with closing(SqliteStore(database)) as found:
+        assert ids(found) == ["new"]
+    assert (tmp_path / "aside-wal").exists()

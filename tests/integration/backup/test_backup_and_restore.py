@@ -110,7 +110,7 @@ def held_program(bench: Bench, name: str) -> Program:
     return program
 
 
-def test_twenty_backups_under_load_are_all_whole_and_delay_no_tick(bench: Bench) -> None:
+def test_twenty_backups_under_load_are_all_whole_and_can_be_restored(bench: Bench) -> None:
     program = at_work(bench)
     asker = bench.scheduler()
     found = []
@@ -136,24 +136,14 @@ def test_twenty_backups_under_load_are_all_whole_and_delay_no_tick(bench: Bench)
         assert before <= known
         done = {(task, key) for task, key, state in runs if state == "succeeded"}
         assert done <= after
-    assert twice(bench) == []
-
-
-def test_every_backup_of_a_series_can_be_restored_and_opened(bench: Bench) -> None:
-    program = at_work(bench)
-    asker = bench.scheduler()
-    paths = [Path(asker.backup(bench.folder / f"{n}.backup")["path"]) for n in range(5)]
-    ended(program)
-
-    for path in paths:
         aside = restored(bench, path)
-
+        hold = asker.hold()
         assert aside is not None
         assert aside.exists()
-        hold = bench.scheduler().hold()
         assert hold is not None
         assert hold["reason"] == "restored"
     assert not list(bench.state.glob("*.restoring*"))
+    assert twice(bench) == []
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
@@ -436,6 +426,7 @@ def test_the_commands_back_up_restore_and_let_go_on(bench: Bench) -> None:
     unsure = tsk(bench, "restore", "x.backup", code=2)
     done = tsk(bench, "restore", "x.backup", "--yes")
     status = tsk(bench, "status", code=4)
+    why = tsk(bench, "why", "script-0", "--at", f"{datetime.now():%H:%M:%S}")
     moment = (datetime.now().astimezone() - timedelta(seconds=1)).isoformat()
     released = tsk(bench, "restore", "--resume-from", moment)
 
@@ -443,6 +434,7 @@ def test_the_commands_back_up_restore_and_let_go_on(bench: Bench) -> None:
     assert Path(done["aside"]).exists()
     assert done["hold"]["reason"] == "restored"
     assert [problem["kind"] for problem in status["problems"]] == ["ledger_held"]
+    assert (why["decided_by"], why["next"]) == ("hold", "tsk restore")
     assert released["hold"] is None
     assert released["released"]["entries"] == 5
     tsk(bench, "restore", "--resume-from", "now", code=7)
