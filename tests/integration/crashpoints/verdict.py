@@ -265,12 +265,16 @@ def _losses(
 
 def _counts(evidence: Evidence) -> Iterator[str]:
     """Compare what the entries' rows count with the runs."""
-    for task_id, (runs, successes) in evidence.counts.items():
-        states = [run.state for run in evidence.runs if run.task_id == task_id]
-        # One that is cancelled while it waits, for its next attempt too, is not counted as a run.
-        fewest = len(states) - states.count("cancelled")
-        if not fewest <= runs <= len(states) or successes != states.count("succeeded"):
-            yield f"{task_id} counts {runs} runs, {successes} successes; there are {states}"
+    begun = {attempt.run_id for attempt in evidence.attempts}
+    for task_id, counted in evidence.counts.items():
+        # One that was cancelled before it began is no run that counts.
+        runs = [
+            run
+            for run in evidence.runs
+            if run.task_id == task_id and (run.state != "cancelled" or run.run_id in begun)
+        ]
+        if counted != (len(runs), sum(run.state == "succeeded" for run in runs)):
+            yield f"{task_id} counts {counted[0]} runs, {counted[1]} successes; there are {runs}"
 
 
 def _damage(connection: sqlite3.Connection) -> str:
