@@ -135,9 +135,7 @@ def restore_ledger(files: StateFiles, source: Path, *, now: Microseconds) -> Pat
         copy_file(source, fresh)
         with closing(SqliteStore(fresh)) as store, store.transaction():
             store.execute("name_ledger", ledger_id=uuid.uuid4().hex)
-            # A copy of a ledger that was held is held anew.
-            store.execute("release_ledger")
-            hold(store, HoldReason.RESTORED, seen, now=now)
+            hold(store, HoldReason.RESTORED, seen, now=now, is_anew=True)
         _give_to_owner(fresh)
         aside = stamped(database, now, ".aside")
         put_in_place(fresh, database, aside)

@@ -1,4 +1,4 @@
-"""Rollback: whether a ledger is an older copy of itself, found out when it is taken.
+"""Rollback: whether a ledger is an older copy of itself, or a backup, found out when it is taken.
 
 Responsible for: gathering what lies beside the database (the witness of the marks, the folders of
 attempts), letting the ledger's ids go on above all of it, and holding a ledger that is behind. What
@@ -58,20 +58,38 @@ def look_for_rollback(
     witness = read_witness(files.marks)
     attempts = attempts_beside(files.runs) if with_folders else Mileage()
     seen = attempts if witness is None else attempts.most(witness.mileage)
-    if seen.token <= own.token:
+    reason = None
+    if is_rolled_back(row["ledger_id"], own, witness, attempts):
+        reason = HoldReason.ROLLED_BACK
+    elif row["backed_up_at"] is not None and row["held_at"] is None:
+        # Somebody put a backup in place without `tsk restore`, perhaps on another machine.
+        reason = HoldReason.RESTORED
+    if reason is None and seen.token <= own.token:
         return
     with store.transaction():
-        if is_rolled_back(row["ledger_id"], own, witness, attempts):
-            hold(store, HoldReason.ROLLED_BACK, seen, now=now)
+        if reason is not None:
+            hold(store, reason, seen, now=now)
         else:
             _go_above(store, seen)
 
 
-def hold(store: Store, reason: HoldReason, seen: Mileage, *, now: Microseconds) -> None:
-    """Hold a ledger, and let its ids go on above all that was `seen`; in a transaction."""
+def hold(
+    store: Store,
+    reason: HoldReason,
+    seen: Mileage,
+    *,
+    now: Microseconds,
+    is_anew: bool = False,
+) -> None:
+    """Hold a ledger, and let its ids go on above all that was `seen`; in a transaction.
+
+    `is_anew`: also one that is held already, for this reason from now on.
+    """
     token = store.fetch("ledger_row")["last_token"]
     moment = store.fetch("last_life")
     _go_above(store, seen)
+    if is_anew:
+        store.execute("release_ledger")
     store.execute("hold_ledger", at=now, reason=reason, token=token, moment=moment)
 
 

@@ -15,6 +15,7 @@ from task_scheduler.core.hold import Mileage
 from task_scheduler.executors.marks import MarkFile
 from task_scheduler.rollback import find_strays, look_for_rollback, strays_beyond
 from task_scheduler.state_files import StateFiles
+from task_scheduler.stores.backup import write_backup
 from task_scheduler.stores.sqlite import SqliteStore
 
 OTHER = "f" * 32
@@ -73,6 +74,21 @@ def test_a_witness_that_is_ahead_holds_it_and_ids_go_on_above_it(
     assert held["held_run_id"] == store.fetch("last_run_id") == 950
     assert begin_epoch(store) == 8
     assert look(store, files, now=60) == held, "it is found once"
+
+
+def test_a_backup_that_somebody_just_copied_into_place_is_held(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    place = StateFiles(tmp_path / "another machine" / "scheduler.db")
+    place.prepare()
+    write_backup(store, place.database, now=40)
+
+    with closing(SqliteStore(place.database)) as copy:
+        held = look(copy, place)
+        assert (held["held_at"], held["held_reason"]) == (50, "restored")
+        assert held["held_moment"] == 40
+        copy.execute("release_ledger")
+        assert look(copy, place, now=60)["held_at"] is None, "it is no backup any more"
 
 
 def test_a_witness_that_is_behind_is_no_rollback(store: SqliteStore, files: StateFiles) -> None:

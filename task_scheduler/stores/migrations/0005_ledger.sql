@@ -5,7 +5,7 @@ CREATE TABLE ledger (
     ledger_id TEXT,
     -- The greatest token of a claim; what lies beside the database may tell of a greater one.
     last_token INTEGER NOT NULL,
-    -- In a backup: when it was made.
+    -- In a backup alone: when it was made.
     backed_up_at INTEGER,
     -- Nothing starts from here on until the operator names the point from which it goes on.
     held_at INTEGER,

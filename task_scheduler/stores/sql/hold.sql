@@ -29,7 +29,7 @@ WHERE name IN ('runs', 'epochs');
 
 -- name: hold_ledger
 -- Nothing starts from now on. A ledger that is held already stays held for its first reason.
-UPDATE ledger SET held_at = :at, held_reason = :reason, held_token = :token, held_moment = :moment,
+UPDATE ledger SET backed_up_at = NULL, held_at = :at, held_reason = :reason, held_token = :token, held_moment = :moment,
     held_run_id = (SELECT seq FROM sqlite_sequence WHERE name = 'runs')
 WHERE held_at IS NULL;
 
@@ -72,4 +72,4 @@ WHERE r.state IN ('waiting', 'running') AND r.state = 'waiting' AND r.token IS N
 
 -- name: release_ledger
 -- The operator has decided.
-UPDATE ledger SET held_at = NULL, held_reason = NULL, held_moment = NULL, held_token = NULL, held_run_id = NULL;
+UPDATE ledger SET backed_up_at = NULL, held_at = NULL, held_reason = NULL, held_moment = NULL, held_token = NULL, held_run_id = NULL;
