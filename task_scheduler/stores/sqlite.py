@@ -334,8 +334,11 @@ class SqliteReader:
         self._finalizer = _close_with(self, connection)
         try:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-        except sqlite3.Error:
+        except sqlite3.Error as error:
             self._disconnect()
+            if error.sqlite_errorcode == sqlite3.SQLITE_READONLY_ROLLBACK:
+                # Who made it died before its first commit. Nothing is in it; a holder tidies up.
+                return None
             raise
         known = migrations()[-1][0]
         if version == known:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,21 @@ def test_a_reader_sees_what_was_committed_while_the_writer_writes(tmp_path: Path
     assert ids(reader) == ["lamp", "pump"]
     reader.close()
     store.close()
+
+
+def test_a_ledger_whose_maker_died_before_its_first_commit_is_an_empty_one(tmp_path: Path) -> None:
+    path = tmp_path / "making.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as maker:
+        maker.execute("PRAGMA cache_size=1")
+        maker.execute("CREATE TABLE one (text)")
+        maker.execute("BEGIN")
+        maker.executemany("INSERT INTO one VALUES (?)", [("x" * 1000,)] * 100)
+        # What a death leaves now: pages in the file, and a journal to take them back.
+        shutil.copy(path, tmp_path / "scheduler.db")
+        shutil.copy(f"{path}-journal", tmp_path / "scheduler.db-journal")
+    reader = SqliteReader(tmp_path / "scheduler.db")
+
+    assert ids(reader) == []
 
 
 def test_a_reader_cannot_write(tmp_path: Path) -> None:

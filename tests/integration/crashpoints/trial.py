@@ -11,6 +11,7 @@ import select
 import shutil
 import signal
 import socket
+import sqlite3
 import sys
 import time
 import traceback
@@ -187,7 +188,11 @@ def _at_the_end(scenario: Scenario, folder: Path, *, lost: dict[str, int]) -> li
     found = [f"these processes outlived everything: {left}"] if left else []
     if not (folder / "scheduler.db").exists():
         return [*found, "there is no ledger"]
-    return [*found, *verdict.violations(scenario, verdict.read(folder), lost=lost)]
+    try:
+        evidence = verdict.read(folder)
+    except sqlite3.Error as error:
+        return [*found, f"the ledger cannot be read: {error}"]
+    return [*found, *verdict.violations(scenario, evidence, lost=lost)]
 
 
 def _fresh(scenario: Scenario, folder: Path, lead: int) -> None:

@@ -140,7 +140,7 @@ def broken_promises(scenario: Scenario, folder: Path) -> list[str]:
     # A copy: whoever opens the file itself recovers its log.
     copy = folder / "copy"
     copy.mkdir(exist_ok=True)
-    for suffix in ("", "-wal"):
+    for suffix in ("", "-wal", "-journal"):
         (copy / f"ledger.db{suffix}").unlink(missing_ok=True)
         if (source := folder / f"scheduler.db{suffix}").exists():
             shutil.copyfile(source, copy / f"ledger.db{suffix}")
