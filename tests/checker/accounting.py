@@ -23,11 +23,11 @@ def account(evidence: Evidence, task: Task) -> tuple[Owed, list[Violation]]:
 
 def strangers(evidence: Evidence) -> Iterator[Violation]:
     """Name the rows of tasks that nobody added."""
-    for task_id, runs in evidence.runs_of.items():
-        if task_id not in evidence.tasks:
+    for task_id, runs in list(evidence.runs_of.items()):
+        if runs and task_id not in evidence.tasks:
             yield evidence.of_run("I2", "is of a task that nobody added", runs[0])
-    for task_id, skips in evidence.skips_of.items():
-        if task_id not in evidence.tasks:
+    for task_id, skips in list(evidence.skips_of.items()):
+        if skips and task_id not in evidence.tasks:
             text = "skips of a task that nobody added"
             yield evidence.of_instant("I2", text, task_id, skips[0].first_at, skips[0])
 

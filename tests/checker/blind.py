@@ -69,8 +69,8 @@ def _slots(evidence: Evidence, task: Task, owed: Owed) -> list[Slot]:
         deadline = _deadline(evidence, task, run.scheduled_at)
         attempts = evidence.attempts_of.get(run.run_id, [])
         for attempt in attempts:
-            # A retry has its own moment; only the first one is bound to the instant.
-            latest = deadline if attempt.attempt == 1 else _NEVER
+            # A retry has its own moment, and blindly nobody knows which begin is the retry.
+            latest = deadline if len(attempts) == 1 else _NEVER
             is_certain = attempt.outcome == "succeeded"
             slots.append(Slot(run.scheduled_at, latest, run.key, is_certain))
         if run.state in LIVING:
@@ -88,7 +88,8 @@ def _deadline(evidence: Evidence, task: Task, at: int) -> int:
     waits = policies.overlap in ("queue", "replace") or policies.misfire == "run_all"
     if waits or evidence.operations_of[task.task_id]:
         return _NEVER
-    return evidence.healed_after(at + evidence.limits.late) + evidence.limits.late
+    latest = at + evidence.limits.late
+    return _NEVER if evidence.is_excused(at, latest) else latest
 
 
 def _by_key(lines: Sequence[Line], slots: Sequence[Slot]) -> Answer:

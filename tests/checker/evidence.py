@@ -95,11 +95,6 @@ class Evidence:
         index = bisect_right(self._excused_from, last) - 1
         return index >= 0 and self._excused[index][1] >= first
 
-    def healed_after(self, moment: int) -> int:
-        """Return the moment, or the end of the faults that it falls into."""
-        index = bisect_right(self._excused_from, moment) - 1
-        return max(moment, self._excused[index][1]) if index >= 0 else moment
-
     def kills(self, *targets: str) -> list[Fault]:
         """Return the kills of these targets, oldest first."""
         found = [f for f in self.history.faults if f.kind == "kill" and f.target in targets]

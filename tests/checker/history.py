@@ -99,7 +99,8 @@ class Task:
     @property
     def policies(self) -> Policies:
         """The policies of the latest revision that was not refused."""
-        return [r for r in self.revisions if r.outcome != "fail"][-1].policies
+        accepted = [revision for revision in self.revisions if revision.outcome != "fail"]
+        return (accepted or self.revisions)[-1].policies
 
 
 @dataclass(frozen=True, slots=True)

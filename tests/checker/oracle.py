@@ -92,7 +92,9 @@ def _values(word: str, low: int, high: int) -> frozenset[int]:
 def _number(word: str) -> int:
     if word in _MONTHS:
         return _MONTHS.index(word) + 1
-    return _WEEKDAYS.index(word) if word in _WEEKDAYS else int(word)
+    if word in _WEEKDAYS:
+        return _WEEKDAYS.index(word)
+    return int(word) if word.isdecimal() else -1
 
 
 @lru_cache(maxsize=256)

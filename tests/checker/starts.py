@@ -119,7 +119,9 @@ def _punctual(evidence: Evidence, task: Task, run: Run, line: Line) -> Iterator[
         and policies.misfire != "run_all"
         and not _is_paused_around(evidence, run, line)
     )
-    is_excused = evidence.is_excused(run.scheduled_at, line.at)
+    # What keeps it must have come before it was late already.
+    latest = run.scheduled_at + evidence.limits.late
+    is_excused = evidence.is_excused(run.scheduled_at, min(line.at, latest))
     if comes_by_itself and late > evidence.limits.late and not is_excused:
         yield evidence.of_run("I7", f"it began {late} us late", run, line)
     grace = policies.misfire_grace
