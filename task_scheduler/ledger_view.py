@@ -129,7 +129,7 @@ class LedgerView:
         """Return why nothing of the ledger starts, and since when; None where it is not held.
 
         ``reason`` is ``restored`` or ``rolled_back``; it knows of nothing after ``moment``, and of
-        no token above ``token``; ``waiting`` runs wait in it.
+        no token above ``token``; ``waiting`` are the runs that wait in it.
         """
         row = self._fetch("ledger_row")
         if row["held_at"] is None:
@@ -139,7 +139,10 @@ class LedgerView:
             "held_at": iso(row["held_at"]),
             "moment": iso(row["held_moment"]),
             "token": row["held_token"],
-            "waiting": len(self._fetch("unclaimed_runs")),
+            "waiting": [
+                {"run_id": run_id, "task_id": task_id, "origin": origin, "attempt": attempt}
+                for run_id, task_id, _, _, attempt, origin, _ in self._fetch("unclaimed_runs")
+            ],
         }
 
     def last_runs(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:

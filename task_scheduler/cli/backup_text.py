@@ -72,7 +72,7 @@ def put_hold(session: Session, hold: Mapping[str, Any]) -> None:
     facts = {
         "held": moments.full(hold["held_at"]),
         "moment": moments.full(hold["moment"]),
-        "waiting": translate("cli.hold_waiting", count=hold["waiting"]),
+        "waiting": _waiting_text(hold["waiting"]),
         "later": _attempts_text(session, hold["later"]),
         "living": _attempts_text(session, hold["living"]),
     }
@@ -81,6 +81,21 @@ def put_hold(session: Session, hold: Mapping[str, Any]) -> None:
     session.hint(translate("cli.next_resume_now"), "tsk restore --resume-from now")
     session.hint(translate("cli.next_resume_moment"), "tsk restore --resume-from MOMENT")
     session.hint(translate("cli.next_resume_backup"), "tsk restore --resume-from backup")
+
+
+def _waiting_text(waiting: list[Mapping[str, Any]]) -> str:
+    """Return how many runs wait, and which."""
+    if not waiting:
+        return NOTHING
+    names = ", ".join(
+        f"#{run['run_id']} {run['task_id']} ({_why_waiting(run)})" for run in waiting[:_SHOWN]
+    )
+    more = " …" if len(waiting) > _SHOWN else ""
+    return translate("cli.hold_waiting", count=len(waiting), names=names + more)
+
+
+def _why_waiting(run: Mapping[str, Any]) -> str:
+    return translate(f"cli.waits_as_{'retry' if run['attempt'] else run['origin']}")
 
 
 def _attempts_text(session: Session, attempts: list[Mapping[str, Any]]) -> str:
