@@ -42,10 +42,7 @@ from task_scheduler.core.events import (
 from task_scheduler.core.inbox import AddEntries, Command, Fact, SetPools
 from task_scheduler.core.model import SECOND, Entry, Microseconds
 from task_scheduler.core.ports import Clock
-from task_scheduler.errors import (
-    SchedulerStoppedError,
-    StoreUnavailableError,
-)
+from task_scheduler.errors import SchedulerStoppedError, StoreUnavailableError
 from task_scheduler.event_stream import EventStream
 from task_scheduler.holding import Holding, HoldingOptions
 from task_scheduler.i18n import translate
@@ -236,8 +233,7 @@ class Runtime:
     def stop(self, timeout_seconds: float) -> None:
         """Start nothing more, wait for what runs, stop what still runs at the deadline, let go."""
         with self._guard:
-            thread = self._thread
-            if thread is None:
+            if (thread := self._thread) is None:
                 self._wants_running = False
                 return
             self._stop_deadline = self._clock.boottime() + round(max(0.0, timeout_seconds) * SECOND)
@@ -437,9 +433,10 @@ class Runtime:
         """Close what is held; under the guard."""
         holding, self._holding = self._holding, None
         server, self._server = self._server, None
-        self._thread = None
-        self._stop_deadline = None
+        self._thread = self._stop_deadline = None
         self._wants_running = False
+        if not self._activation.done():  # a stop overtook the start, which still waits
+            self._activation.set_exception(SchedulerStoppedError("errors.stopped"))
         self._fresh.clear()
         self._has_heir, self._is_wanted = self._is_wanted, False
         self._loop = self.vigil.new_loop(self.chores)

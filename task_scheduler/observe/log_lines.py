@@ -25,7 +25,7 @@ _FORMAT = "%(asctime)s - %(name)s - %(levelname)s - %(funcName)s:%(lineno)d - %(
 _DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
 _TASK_LOGGER = "TaskScheduler.task"
 _CONTINUATION = "    | "
-_EXTRAS = ("action", "task_id", "run_id", "attempt")
+_EXTRAS = ("action", "task_id", "run_id", "attempt", "fault")
 _HARMFUL = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _NOT_ASCII_PRINTABLE = re.compile(r"[^ -~]")
 

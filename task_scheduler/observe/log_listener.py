@@ -240,6 +240,8 @@ class LogListener:
             value = getattr(event, name, None)
             if value is not None:
                 extra[name] = value
+        if isinstance(event, events.FaultBegan | events.FaultEnded):
+            extra["fault"] = event.trouble.kind.value
         self._logger.log(level, translate(key, **values), extra=extra, stacklevel=2)
 
 
