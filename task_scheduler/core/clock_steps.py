@@ -85,6 +85,8 @@ class ClockSteps:
         """The same, as the ledger has it."""
         self._by: Microseconds | None = None
         """The step back, if it is known, that came while no process held the ledger."""
+        self._ahead: Microseconds = 0
+        """Beyond this moment lies what the clock is to show again, as this tick found it."""
 
     def open(self, boot_id: str) -> None:
         """Begin on this boot of the machine."""
@@ -110,6 +112,7 @@ class ClockSteps:
     def follow(self, work: Work) -> None:
         """Bring the ledger into step; before anything of this tick is recorded at the new time."""
         self._noted = offset = work.clock_offset
+        self._ahead = work.now + _UNSURE
         seen = self._offset
         if seen is None:
             boot_id, then = self._store.fetch("clock_seen") or [None, 0]
@@ -129,8 +132,8 @@ class ClockSteps:
         """Bring claims into step that came back unstarted; True if seats became free."""
         rows, tasks = [], []
         for fact in facts:
-            if isinstance(fact, Returned) and fact.claim.due_at > work.now + SECOND:
-                # Claimed just before its moment, which lies far ahead: the clock was set back.
+            if isinstance(fact, Returned) and fact.claim.due_at > self._ahead:
+                # Claimed just before its moment, which lies ahead again: the clock was set back.
                 claim = fact.claim
                 by = work.clock_offset - claim.clock_offset
                 if not claim.clock_offset:
@@ -141,7 +144,7 @@ class ClockSteps:
         if not rows:
             return False
         self._store.execute("shift_returned", rows=rows)
-        self._store.execute("forget_returned", rows=rows, limit=work.now + SECOND)
+        self._store.execute("forget_returned", rows=rows, limit=self._ahead)
         work.vacated.update(tasks)
         work.has_unclaimed = True
         return True
@@ -159,7 +162,7 @@ class ClockSteps:
     def _go_back(self, by: Microseconds | None, work: Work) -> None:
         """Follow a step back; None: it is unknown whether there was one, and by how much."""
         run, now = self._store.execute, work.now
-        limit = now + _UNSURE if by is None else now
+        self._ahead = limit = now + _UNSURE if by is None else now
         self._flights.unlearn_all()
         shifts = self._store.fetch("anchored_shifts", by=by, now=now, limit=limit)
         if shifts:

@@ -450,7 +450,6 @@ class Engine:
                 token=self.next_token(),
                 slot=slot,
                 clock_offset=work.clock_offset,
-                origin=origin,
             )
             pool = known.entry.policies.pool
             claimed.append([run_id, claim.token, slot, claim.executor, pool])

@@ -25,6 +25,7 @@ from task_scheduler.core.model import (
     Entry,
     Microseconds,
     Outcome,
+    RunState,
     SkipReason,
 )
 from task_scheduler.core.ports import Store
@@ -200,7 +201,8 @@ def take_over(
             is_same_boot = boots.get(flight.claim.token >> 32) == boot_id
             recovered.add(flight, *inspect(flight.claim, is_same_boot))
         else:
-            functions.append((flight, row[15]))
+            # Of a run that does not show as running it is the start of an attempt before this one.
+            functions.append((flight, row[15] if row[14] == RunState.RUNNING else None))
     recover_functions(
         functions,
         mark_of=mark_of,

@@ -46,10 +46,11 @@ SELECT json_group_object(task_id, json(moments)) FROM (
     JOIN starts AS s ON s.task_id = t.value GROUP BY s.task_id);
 
 -- name: note_starts
--- One row a claim; the moment of the start takes the place of that of the claim.
+-- One row a claim; the moment of the start takes the place of that of the claim, which it never lies before:
+-- of an attempt that was lost only its due moment may be known, long before it began.
 INSERT INTO starts (task_id, token, at)
 SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(:rows) WHERE true
-ON CONFLICT (task_id, token) DO UPDATE SET at = excluded.at;
+ON CONFLICT (task_id, token) DO UPDATE SET at = max(at, excluded.at);
 
 -- name: forget_starts
 -- Claims that came back without a start.

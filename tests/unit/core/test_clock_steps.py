@@ -320,3 +320,20 @@ def test_a_jump_costs_nothing_in_proportion_to_it(
     # Measuring memory makes everything some times slower.
     assert spent < 0.5
     assert most < 10_000_000
+
+
+def test_a_claim_taken_ahead_of_a_small_step_back_is_not_skipped_for_its_own_sake(
+    bench: Bench,
+) -> None:
+    bench.add(entry(rules=[DAILY]))
+    bench.clock.wall = due_of(bench) - SECOND // 20
+    bench.tick()
+    assert len(bench.hands.gate) == 1
+
+    bench.set_clock(-0.6)
+    bench.tick(after=0.65)
+
+    bench.end(bench.start())
+    bench.tick()
+    assert bench.runs() == ["succeeded"]
+    assert bench.rows("SELECT * FROM skips") == []

@@ -17,7 +17,7 @@ from task_scheduler.core.inbox import (
     SetPools,
     ThreadEnded,
 )
-from task_scheduler.core.model import SECOND, Entry, Outcome, OverlapPolicy
+from task_scheduler.core.model import SECOND, Completion, Entry, Outcome, OverlapPolicy
 from task_scheduler.core.recovery import flight_of_row
 from task_scheduler.errors import DefinitionError
 from tests.unit.core.engine_bench import T0, Bench, entry
@@ -218,6 +218,29 @@ def test_a_late_start_counts_from_when_it_came(bench: Bench) -> None:
     bench.command(RequestRun(task_id="pump", request_id="again"))
 
     assert bench.runs("waiting_for, due_at")[1:] == [("rate", T0 + 90 * SECOND)]
+
+
+def test_a_lost_start_counts_from_when_it_came_at_the_earliest(bench: Bench) -> None:
+    bench.add(entry(rate_limit="1/1m", seconds=1e6))
+    bench.clock.wall += 30 * SECOND
+    claim = bench.start()
+    bench.tick()
+    bench.command(RequestRun(task_id="pump", request_id="again"))
+
+    # Recovery knows no more of it than when it was due.
+    lost = Completion(
+        run_id=claim.run_id,
+        task_id="pump",
+        attempt=1,
+        token=claim.token,
+        outcome=Outcome.LOST,
+        started_at=claim.due_at,
+        ended_at=bench.clock.wall,
+    )
+    bench.engine.inbox.put(lost)
+    bench.tick(after=31)
+
+    assert not bench.hands.gate, "a minute after it was due, and half a one after it began"
 
 
 def test_a_claim_that_came_back_is_no_start(bench: Bench) -> None:

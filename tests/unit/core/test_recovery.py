@@ -16,7 +16,10 @@ from task_scheduler.core.recovery import (
     claim_of_row,
     flight_of_row,
     recover_functions,
+    take_over,
 )
+from tests.unit.core.engine_bench import Bench
+from tests.unit.core.engine_bench import entry as bench_entry
 
 NOW = 1_000 * SECOND
 TOKEN = (7 << 32) + 3
@@ -120,3 +123,32 @@ def test_promises_about_an_attempt_outlive_the_process() -> None:
 
     assert (flight.cancel_reason, flight.skip_reason) == ("stop it", SkipReason.SUPERSEDED)
     assert (flight.recoveries, flight.origin) == (1, "schedule")
+
+
+def test_an_attempt_that_does_not_show_as_running_did_not_begin_when_the_one_before_it_did() -> (
+    None
+):
+    bench = Bench()
+    bench.add(bench_entry(seconds=1e6, max_retries=1, retry_delay_seconds=50))
+    bench.end(bench.start(), Outcome.FAILED)
+    bench.tick()
+    bench.tick(after=50)
+    (claim,) = bench.hands.gate.values()
+    assert claim.attempt == 2
+
+    found = take_over(
+        bench.ledger,
+        boot_id="boot",
+        pid=1,
+        version="0",
+        now=bench.clock.now(),
+        fresh=(),
+        gone=(),
+        inspect=lambda claim, is_same_boot: ("lost", None),
+        mark_of=lambda slot: None,
+        lost_text="lost",
+    )
+
+    (fact,) = found.facts
+    assert isinstance(fact, Completion)
+    assert fact.started_at == claim.due_at
