@@ -23,7 +23,7 @@ from task_scheduler.core.model import SECOND, Claim, Completion, Entry, Outcome,
 from task_scheduler.executors.marks import MemoryMarks
 from task_scheduler.schedules.rule import ScheduleRule
 from task_scheduler.stores.sqlite import MEMORY, SqliteStore
-from tests.simulation.hands import Clock
+from tests.simulation.machine import Clock
 
 __all__ = ["JumpingWorld"]
 
@@ -186,7 +186,7 @@ class JumpingWorld:
     # -- time -----------------------------------------------------------------------------------
 
     def _live(self, length: int) -> None:
-        clock, end = self.clock, self.clock.boot + length
+        clock, end = self.clock, self.clock.time + length
         while True:
             wake = self.engine.tick()
             moments = [claim.due_at for claim in self.gate.values()]
@@ -194,9 +194,9 @@ class JumpingWorld:
             following = min(moments, default=clock.now() + length) - clock.offset
             if not len(self.engine.inbox):
                 if following >= end:
-                    clock.boot = end
+                    clock.time = end
                     return
-                clock.boot = max(clock.boot, following)
+                clock.time = max(clock.time, following)
             for claim in [c for c in self.gate.values() if c.due_at <= clock.now()]:
                 self._start(claim)
 
@@ -208,7 +208,7 @@ class JumpingWorld:
         assert claim.key not in self.started[task_id], f"{claim} starts twice"
         self.started[task_id].add(claim.key)
         self.instants[task_id].add(claim.scheduled_at)
-        self.starts[task_id].append(self.clock.boot)
+        self.starts[task_id].append(self.clock.time)
         self.engine.inbox.put(Started(claim.run_id, claim.token, now))
         self.engine.inbox.put(
             Completion(
@@ -258,5 +258,5 @@ def _period_of(entry: Entry) -> int | None:
     if rule.get("cron") == "@every 6s":
         return 6 * SECOND
     if rule["type"] == "interval" and not rule.keys() & {"anchor", "start_at"}:
-        return round(rule["seconds"] * SECOND)
+        return int(rule["seconds"] * SECOND)
     return None

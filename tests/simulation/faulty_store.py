@@ -1,10 +1,12 @@
-"""The real store, which fails when it is told to: at a step, or just before or after a commit.
+"""The real store, which fails when it is told to: at any statement, before or after a commit.
 
-Responsible for: making the outcome of a transaction as uncertain as it can be.
+Responsible for: making the outcome of a transaction as uncertain as it can be, and counting where
+it was cut off.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +14,11 @@ from typing import Any
 from task_scheduler.errors import StoreUnavailableError
 from task_scheduler.stores.sqlite import MEMORY, SqliteStore
 
-__all__ = ["FaultyStore", "ProcessDies"]
+__all__ = ["POINTS", "FaultyStore", "ProcessDies"]
+
+POINTS = 24
+"""More points than a tick or a take-over has, for most of them."""
+_ERRORS = ("errors.store_locked", "errors.store_full", "errors.store_unavailable")
 
 
 class ProcessDies(BaseException):
@@ -24,39 +30,61 @@ class FaultyStore:
 
     def __init__(self, store: SqliteStore) -> None:
         self.store = store
-        self.steps = 0
-        self.most_steps = 0
-        self.fault: tuple[str, int, type[BaseException]] | None = None
-        """(where, at which step, what): where is ``step``, ``before`` or ``after`` the commit."""
         self.was_committed = False
+        self.is_out = False
+        """Whether nothing can be begun for now."""
+        self.cuts: Counter[str] = Counter()
+        """How often what was cut off: begin, a statement's name, commit, committed."""
+        self._left = 0
+        self._is_deadly = False
+
+    @property
+    def is_armed(self) -> bool:
+        """Whether a fault is still to come."""
+        return self._left > 0
+
+    def arm(self, points: int, *, is_deadly: bool) -> None:
+        """Fail, or let the process die, at so many points from now: 1 is the next one."""
+        self._left, self._is_deadly = points, is_deadly
+
+    def disarm(self) -> None:
+        """Let nothing happen after all."""
+        self._left = 0
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        self.steps = 0
+        """Begin and commit; three points of failure."""
         self.was_committed = False
+        if self.is_out:
+            raise StoreUnavailableError("errors.store_full", path=MEMORY)
+        if self._left:
+            self._pass("begin")
         with self.store.transaction():
             yield
-            self._fail("before")
+            if self._left:
+                self._pass("commit")
         self.was_committed = True
-        self.most_steps = max(self.most_steps, self.steps)
-        self._fail("after")
+        if self._left:
+            self._pass("committed")
 
-    def fetch(self, statement: str, **parameters: Any) -> Any:
-        self._fail("step")
-        return self.store.fetch(statement, **parameters)
+    def fetch(self, name: str, /, **parameters: Any) -> Any:
+        """Query; a point of failure."""
+        if self._left:
+            self._pass(name)
+        return self.store.fetch(name, **parameters)
 
-    def execute(self, statement: str, **parameters: Any) -> int:
-        self._fail("step")
-        return self.store.execute(statement, **parameters)
+    def execute(self, name: str, /, **parameters: Any) -> int:
+        """Change; a point of failure."""
+        if self._left:
+            self._pass(name)
+        return self.store.execute(name, **parameters)
 
-    def _fail(self, where: str) -> None:
-        self.steps += where == "step"
-        if self.fault is None or self.fault[0] != where:
+    def _pass(self, point: str) -> None:
+        self._left -= 1
+        if self._left:
             return
-        if where == "step" and self.fault[1] > self.steps:
-            return
-        _, _, error = self.fault
-        self.fault = None
-        if error is ProcessDies:
+        self.cuts[point] += 1
+        if self._is_deadly:
             raise ProcessDies
-        raise StoreUnavailableError("errors.store_full", path=MEMORY)
+        text = _ERRORS[sum(self.cuts.values()) % len(_ERRORS)]
+        raise StoreUnavailableError(text, path=MEMORY, reason="disk I/O error")

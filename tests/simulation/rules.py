@@ -22,7 +22,7 @@ from task_scheduler.core.model import (
 )
 from task_scheduler.schedules.rule import ScheduleRule
 
-__all__ = ["POOLS", "Rule", "draw_policies", "draw_rule", "is_started_again_when_lost"]
+__all__ = ["POOLS", "Rule", "draw_policies", "draw_rule", "no_rule"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CRONS: tuple[tuple[str, int, Callable[[int], bool]], ...] = (
@@ -43,8 +43,8 @@ class GridRule(ScheduleRule):
 
     def __init__(self, born: int, minutes: int) -> None:
         self.timezone = "UTC"
+        self.step = minutes * 60 * SECOND
         self.born = born
-        self.minutes = minutes
 
     def has(self, number: int) -> bool:
         """Whether this multiple of the step is one of the rule's instants."""
@@ -52,7 +52,7 @@ class GridRule(ScheduleRule):
 
     def get_next_run_time(self, last_run: datetime | None = None) -> datetime | None:
         """Return the next multiple that the rule has."""
-        step = self.minutes * 60 * SECOND
+        step = self.step
         moment = self.born if last_run is None else (last_run - _EPOCH) // timedelta(microseconds=1)
         number = moment // step + 1
         while not self.has(number):
@@ -110,18 +110,25 @@ def draw_rule(draw: random.Random, now: int) -> Rule:
     if kind == "user":
         rule = GridRule(now, draw.choice([1, 3, 10]))
         return Rule(
-            ({"type": "user", "made_at": now},), lambda _, low, high: _grid(rule, low, high), rule
+            ({"type": "user", "made_at": now},),
+            lambda _, low, high: _grid(rule, max(low, now), high),
+            rule,
         )
     if kind == "cron":
         return _cron(draw)
     return _interval(draw, now, is_anchored=kind == "anchored")
 
 
+def no_rule() -> Rule:
+    """Return the rule of a task that comes after another one."""
+    return Rule((), lambda *_: set())
+
+
 def draw_policies(draw: random.Random, task_id: str, old: Policies | None) -> Policies:
     """Return policies; whether a task may overlap, and what is done when lost, never changes."""
     may_overlap = sum(task_id.encode()) % 4 == 0
     overlaps = [OverlapPolicy.SKIP, OverlapPolicy.QUEUE, OverlapPolicy.REPLACE]
-    is_again = is_started_again_when_lost(task_id)
+    is_again = _is_started_again_when_lost(task_id)
     at_least = OnLost.AT_LEAST_ONCE if is_again else OnLost.AT_MOST_ONCE
     number = sum(task_id.encode())
     drawn = Policies(
@@ -146,7 +153,7 @@ def draw_policies(draw: random.Random, task_id: str, old: Policies | None) -> Po
     return drawn if old is None else replace(drawn, on_lost=old.on_lost)
 
 
-def is_started_again_when_lost(task_id: str) -> bool:
+def _is_started_again_when_lost(task_id: str) -> bool:
     """Whether the runs of a task are started again after a loss."""
     return sum(task_id.encode()) % 3 != 0
 
@@ -194,7 +201,7 @@ def _jitter(draw: random.Random) -> dict[str, Any]:
 
 
 def _grid(rule: GridRule, low: int, high: int) -> set[int]:
-    step = rule.minutes * 60 * SECOND
+    step = rule.step
     numbers = range(low // step, high // step + 1)
     return {n * step for n in numbers if rule.has(n) and n * step > low}
 

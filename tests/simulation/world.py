@@ -1,458 +1,375 @@
 """A simulated world around the real engine, the real store and the real rules.
 
-Responsible for: virtual time, workers that start and end attempts, an operator who gives commands,
-and everything that goes wrong: a store that fails before or after its commit, processes and
-machines that die, clocks that are set. All of it follows from one seed.
+Responsible for: virtual time, three nodes on one machine that hold the ledger one after the other,
+workers, and what can go wrong with all of it. Everything follows from one seed.
 
-It decides nothing that the engine should decide. What it sees it tells `ledger_check.Oracle`.
+It decides nothing that the engine should decide. What it sees it tells `witness.Witness`.
 """
 
 from __future__ import annotations
 
 import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from task_scheduler.bindings import Bindings
-from task_scheduler.core.engine import Engine
 from task_scheduler.core.events import Event
-from task_scheduler.core.inbox import (
-    AddEntries,
-    CancelRun,
-    Command,
-    PauseEntry,
-    RemoveEntries,
-    RequestRun,
-    ResumeEntry,
-)
-from task_scheduler.core.limits import EngineLimits
+from task_scheduler.core.inbox import Command, Fact
 from task_scheduler.core.model import SECOND, Claim, Completion, Entry, Outcome
-from task_scheduler.core.recovery import (
-    Verdict,
-    take_over,
-)
+from task_scheduler.core.ports import Catalog
 from task_scheduler.errors import StoreUnavailableError, TaskSchedulerError
 from task_scheduler.stores.sqlite import MEMORY, SqliteStore
-from tests.simulation.faulty_store import FaultyStore, ProcessDies
-from tests.simulation.hands import BEGIN, WORKERS, Attempt, Clock, Hands, Marks
-from tests.simulation.ledger_check import Oracle
-from tests.simulation.rules import POOLS, Rule, draw_policies, draw_rule
+from tests.simulation.faulty_store import POINTS, FaultyStore, ProcessDies
+from tests.simulation.machine import Attempt, Machine
+from tests.simulation.node import Node
+from tests.simulation.story import Story
+from tests.simulation.witness import Witness
 
-__all__ = ["World"]
+__all__ = ["HOUR", "MINUTE", "Figures", "World"]
 
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
-_MANY_TICKS = 60
-"""Ticks at one and the same instant beyond which the engine is said to spin."""
+_MANY_TURNS = 100
+"""Turns at one and the same instant beyond which the world is said to spin."""
+_LOOK = SECOND
+"""How often, at most, a standby looks at the lock."""
+
+
+@dataclass(slots=True)
+class Figures:
+    """What a life came to."""
+
+    years: float = 0.0
+    occurrences: int = 0
+    begins: int = 0
+    lost: int = 0
+    faults: dict[str, int] = field(default_factory=dict)
+    cuts: dict[str, int] = field(default_factory=dict)
 
 
 class World:
     """Everything around one ledger, from a seed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(
+        self, seed: int, *, workers: int, pools: Mapping[str, int], is_told: bool = False
+    ) -> None:
         self.seed = seed
         self.random = random.Random(seed)
-        self.clock = Clock()
+        self.workers, self.pools = workers, pools
+        self.story = Story(is_told=is_told)
+        self.machine = Machine(self.random, begin=self.begin, ended=self._on_program_end)
+        self.clock = self.machine.clock
         self.ledger = SqliteStore(MEMORY)
         self.store = FaultyStore(self.ledger)
-        self.oracle = Oracle(self.ledger)
-        self.deadlines: dict[int, int] = {}
-        self.processes: dict[int, Attempt] = {}
-        self.rules: dict[str, Rule] = {}
-        self.entries: dict[str, Entry] = {}
+        self.witness = Witness(self.ledger, self.clock)
         self.is_calm = False
-        self.is_clock_set = False
-        self.boot_id = "boot-0"
-        self.ticks = 0
-        self.story: list[str] = []
-        self._made = 0
-        self._wake: int | None = 0
-        self._is_up = False
-        self._start_process(None)
+        self.faults: Counter[str] = Counter()
+        self.disturbed = 0
+        """When the last disturbance was over: until then starts may be late."""
+        self.bindings = Bindings()
+        self.nodes = [Node(self, name) for name in "abc"]
+        self.holder: Node | None = None
+        self._turns = 0
+        self._has_stepped = False
 
-    # -- one life of the world ------------------------------------------------------------------
+    # -- what the workload says -----------------------------------------------------------------
 
-    def live(self, hours: float) -> None:
-        """Let time pass with everything that may happen, then calmly to a state of rest."""
-        end = self.clock.boot + round(hours * HOUR)
-        for _ in range(self.random.randint(2, 5)):
-            self._add()
-        while self.clock.boot < end:
-            until = min(end, self.clock.boot + self._pause_between())
-            self._run_until(until)
-            if self._is_up and self._wake is not None and self.random.random() < 0.4:
-                # Things are most delicate while claims stand in the gate ahead of their moment.
-                self._run_until(max(self.clock.boot, min(end, self._wake - self.clock.offset + 1)))
-            self._something_happens()
-        self.is_calm = True
-        self._come_to_rest()
-        self.oracle.check(self.clock.now())
+    def bound_entries(self) -> Sequence[Entry]:
+        """Return the entries whose code lives in the program that every node runs."""
+        raise NotImplementedError
 
-    def dump(self) -> bytes:
-        """Return the whole ledger as bytes."""
-        return "\n".join(self.ledger._connection.iterdump()).encode()
+    def bind_all(self) -> None:
+        """Bind the code of those."""
+        raise NotImplementedError
 
-    def _pause_between(self) -> int:
-        return round(10 ** self.random.uniform(3.0, 9.2))
+    def draw_attempt(self, entry: Entry) -> tuple[int, Outcome]:
+        """Return how long an attempt takes and how it ends."""
+        raise NotImplementedError
 
-    def _run_until(self, until: int) -> None:
-        """Move from event to event up to a moment of the boot clock."""
-        if not self._is_up:
-            self.clock.boot = until
+    def before_tick(self) -> None:
+        """See the clock that the engine is about to see."""
+
+    def after_tick(self) -> None:
+        """Look at the ledger."""
+
+    def on_begin(self, claim: Claim, entry: Entry, living: Sequence[Claim]) -> None:
+        """Judge a start further."""
+
+    def hear(self, event: Event) -> None:
+        """Hear an event of the product's."""
+
+    def begin_catalog(self) -> Catalog:
+        """Return what a new process knows of code: nothing is bound yet."""
+        self.bindings = Bindings()
+        return self.bindings
+
+    # -- time -----------------------------------------------------------------------------------
+
+    def run_until(self, until: int) -> None:
+        """Move from event to event up to a moment of true time."""
+        clock = self.clock
+        while (moment := self._next_time()) <= until:
+            if moment > clock.time:
+                clock.time, self._turns = moment, 0
+            else:
+                self._turns += 1
+                assert self._turns < _MANY_TURNS, f"the world spins at {clock.now()}"
+            self._turn()
+        clock.time = max(clock.time, until)
+
+    def next_event(self) -> int:
+        """Return when something happens next."""
+        return max(self.clock.time, self._next_time())
+
+    def _next_time(self) -> int:
+        moment = self.machine.next_time()
+        best = self.clock.time + HOUR if moment is None else moment
+        for node in self.nodes:
+            if node.comes is not None:
+                best = min(best, node.comes)
+            elif node.stopped_at is not None:
+                best = min(best, node.wakes)
+            elif self.holder is None:
+                best = min(best, node.tries)
+        holder = self.holder
+        if holder is not None and holder.stopped_at is None:
+            best = min(best, holder.next_time())
+        return best
+
+    def _turn(self) -> None:
+        self.machine.work()
+        time = self.clock.time
+        for node in self.nodes:
+            if node.comes is not None and node.comes <= time:
+                node.come()
+            elif node.stopped_at is not None and node.wakes <= time:
+                self.tell(f"{node.name} goes on")
+                node.go_on()
+                self.disturb()
+        if self.holder is None:
+            self._succeed()
+        holder = self.holder
+        if holder is None or holder.stopped_at is not None:
             return
-        here, count = -1, 0
-        while True:
-            moments = [until]
-            if self._wake is not None:
-                moments.append(self._wake - self.clock.offset)
-            ahead = self.hands.next_boot()
-            if ahead is not None:
-                moments.append(ahead)
-            if len(self.engine.inbox):
-                moments.append(self.clock.boot)
-            self.clock.boot = max(self.clock.boot, min(moments))
-            if self.clock.boot >= until and not len(self.engine.inbox) and count > 0:
-                return
-            count = count + 1 if here == self.clock.boot else 1
-            here = self.clock.boot
-            assert count < _MANY_TICKS, f"the engine spins: wakes at {self._wake}"
-            self.hands.work()
-            if not self._tick():
-                return
+        if holder.binds is not None and holder.binds <= time:
+            holder.bind()
+        holder.hands.work()
+        if holder.is_due():
+            self._tick(holder)
+        if self.holder is holder and holder.has_left():
+            self.tell(f"{holder.name} has left")
+            self._let_go(holder, self.random.randint(1, 60) * SECOND)
 
-    def _tick(self) -> bool:
+    def _succeed(self) -> None:
+        """Let the first standby that looks find the lock free."""
+        time = self.clock.time
+        for node in self.nodes:
+            if not node.is_up or node.stopped_at is not None or node.tries > time:
+                continue
+            node.tries = time + _LOOK
+            try:
+                node.take_over()
+            except ProcessDies:
+                self.tell(f"{node.name} dies while it takes over")
+                self._fall(node)
+                return
+            except StoreUnavailableError:
+                self.disturb()
+                continue
+            self.tell(f"{node.name} takes over")
+            self.holder = node
+            self.disturb()
+            return
+
+    def _tick(self, node: Node) -> bool:
         """Tick once; False if the process died in it."""
-        self.ticks += 1
-        self.oracle.now_seen(self.clock.now())
+        self.before_tick()
         try:
-            self._wake = self.engine.tick()
+            node.tick()
         except ProcessDies:
-            self._die()
+            self.kill(node)
             return False
-        except StoreUnavailableError:
-            self._wake = self.clock.now() + SECOND
         finally:
-            self.oracle.on_tick(self.clock.now())
+            self.witness.judge()
+            self.after_tick()
+        if node.turns_from:
+            self.disturb()
         return True
 
-    def _come_to_rest(self) -> None:
-        self.store.fault = None
-        if not self._is_up:
-            self._start_process(self.marks)
-        self._run_until(self.clock.boot + 2 * MINUTE)
-        for task_id in sorted(self.entries):
-            self._command(ResumeEntry, task_id=task_id)
-        # What is due is given the time to come to its end, retries and all.
-        self._run_until(self.clock.boot + 20 * MINUTE)
-        self.oracle.check_rest(self.clock.now())
-        for task_id in sorted(self.entries):
-            self._command(RemoveEntries, task_ids=[task_id])
-        self._run_until(self.clock.boot + 10 * MINUTE)
+    # -- what goes wrong ------------------------------------------------------------------------
 
-    # -- what happens ---------------------------------------------------------------------------
+    def disturb(self) -> None:
+        """Note that starts may be late for a moment."""
+        self.disturbed = self.clock.time + 10 * SECOND
 
-    def _something_happens(self) -> None:
-        kinds: dict[Any, int] = {
-            self._add: 6,
-            self._edit: 6,
-            self._pause: 5,
-            self._resume: 8,
-            self._remove: 2,
-            self._run: 6,
-            self._cancel: 6,
-            self._fail_store: 8,
-            self._die_soon: 5,
-            self._die: 3,
-            self._step_clock: 4,
-            self._rest: 20,
-        }
-        if not self._is_up:
-            self._start_process(self.marks)
-            return
-        happen = self.random.choices(list(kinds), list(kinds.values()))[0]
-        happen()
+    def kill(self, node: Node, back: int | None = None) -> None:
+        """Let a process be gone (SIGKILL)."""
+        self.tell(f"{node.name} dies")
+        self._fall(node, back)
 
-    def _rest(self) -> None:
-        pass
+    def _fall(self, node: Node, back: int | None = None) -> None:
+        if self.holder is node:
+            self._let_go(node, back)
+        else:
+            node.go(self.draw_return() if back is None else back)
 
-    def _fail_store(self) -> None:
-        where = self.random.choice(["step", "step", "before", "after", "after"])
-        self.store.fault = (where, self.random.randint(1, 8), StoreUnavailableError)
+    def _let_go(self, node: Node, back: int | None) -> None:
+        """Free the lock; threads end with their process, programs go on."""
+        self.witness.on_death()
+        self.witness.on_cut(a.claim for a in node.hands.threads.values() if not a.is_over)
+        self.holder = None
+        self.store.disarm()
+        node.go(self.draw_return() if back is None else back)
+        for other in self.nodes:
+            if other.is_up:
+                other.tries = self.clock.time + self.random.randint(0, _LOOK)
+        self.disturb()
 
-    def _die_soon(self) -> None:
-        where = self.random.choice(["step", "before", "after", "after"])
-        self.store.fault = (where, self.random.randint(1, 8), ProcessDies)
+    def draw_return(self) -> int:
+        """Return after which time a service manager has a process up again."""
+        return round(10 ** self.random.uniform(5, 8))
 
-    def _step_clock(self) -> None:
-        by = round(10 ** self.random.uniform(4, 11))
-        back = self.random.random() < 0.4
-        self._tell(f"clock set by {'-' if back else ''}{by}")
-        self.clock.offset += -by if back else by
-        self.is_clock_set = True
-        self.oracle.now_seen(self.clock.now())
-        self.engine.look_again()
-        self._wake = 0
+    def cut_power(self, off: int) -> None:
+        """Let the machine be dark for a while; all nodes come up together."""
+        self.tell(f"power cut for {off}")
+        holder, clock = self.holder, self.clock
+        if holder is not None:
+            self._let_go(holder, None)
+        self.witness.on_power_cut(self.machine.cut_power())
+        self.store.disarm()
+        clock.time += off
+        clock.booted_at = clock.time
+        self.witness.on_clock_set()
+        for node in self.nodes:
+            node.go(self.random.randint(1, 5 * SECOND))
+        self.disturb()
 
-    def _die(self) -> None:
-        """The process is gone, perhaps with the whole machine."""
-        is_power_cut = self.random.random() < 0.25
-        self._tell("power cut" if is_power_cut else "process dies")
-        self._is_up = False
-        self.store.fault = None
-        self.oracle.on_death()
-        if is_power_cut:
-            self.boot_id = f"boot-{self.ticks}"
-            for attempt in self.processes.values():
-                attempt.is_ended = True
-        self.deadlines = {
-            a.claim.token: self.deadlines[a.claim.token]
-            for a in self.processes.values()
-            if a.claim.token in self.deadlines
-        }
+    def suspend(self, length: int) -> None:
+        """Let the whole machine stand still; the clocks go on, work does not."""
+        self.tell(f"the machine is suspended for {length}")
+        self.clock.time += length
+        for attempt in self.machine.living():
+            attempt.ends += length
+        for run_id, (begins, claim, entry) in self.machine.orders.items():
+            self.machine.orders[run_id] = (begins + length, claim, entry)
+        if self.holder is not None and self.holder.stopped_at is None:
+            self.holder.hands.put_off(length)
+        self.disturb()
 
-    def _start_process(self, marks: Marks | None) -> None:
-        """Recover as the runtime does it."""
-        self._tell("process starts")
-        clock, store = self.clock, self.ledger
-        self._live_without_scheduler()
-        self.bindings = Bindings()
-        recovered = take_over(
-            store,
-            boot_id=self.boot_id,
-            pid=1,
-            version="0",
-            now=clock.now(),
-            fresh=(),
-            gone=(),
-            inspect=lambda claim, _: self._inspect(claim),
-            mark_of=marks.read if marks is not None else lambda _: None,
-            lost_text="lost",
-        )
-        self.marks = Marks(marks)
-        self.marks.reserve({flight.claim.slot for flight in recovered.flights})
-        self.hands = Hands(self)
-        self.engine = Engine(
-            store=self.store,
-            clock=clock,
-            catalog=self.bindings,
-            hands=self.hands,
-            marks=self.marks,
-            emit=self._hear,
-            limits=EngineLimits(workers=WORKERS, pools=POOLS),
-        )
-        self.engine.open(
-            epoch=store.fetch("last_epoch")[0],
-            last_run_id=store.fetch("last_run_id"),
-            boot_id=self.boot_id,
-        )
-        for flight in recovered.flights:
-            self.engine.flights.add(flight)
-        for fact in recovered.facts:
-            self.engine.inbox.put(fact)
-        self._is_up = True
-        self._wake = 0
-        bound = [e for e in self.entries.values() if e.is_code_bound]
-        for entry in bound:
-            self._bind(entry)
-        if bound:
-            self._run_until(clock.boot + self.random.choice([0, MINUTE]))
-            if self._is_up:
-                self.engine.inbox.put(AddEntries(entries=bound))
+    def set_clock(self, by: int) -> None:
+        """Set the wall clock."""
+        self.tell(f"clock set by {by}")
+        self.clock.offset += by
+        self.witness.on_clock_set()
+        self.disturb()
+        self._has_stepped = True
+        if self.holder is not None:
+            self.holder.look_again()
 
-    def _live_without_scheduler(self) -> None:
-        """Supervised processes came to their end while no scheduler was there."""
-        for attempt in self.processes.values():
-            deadline = self.deadlines.get(attempt.claim.token, attempt.ends_boot)
-            end = min(deadline, attempt.ends_boot)
-            if not attempt.is_ended and end <= self.clock.boot:
-                attempt.is_ended = True
-                is_late = attempt.ends_boot > deadline
-                outcome = Outcome.TIMED_OUT if is_late else attempt.outcome
-                attempt.completion = self.completion(attempt, outcome)
+    def kill_supervisor(self, attempt: Attempt) -> None:
+        """Kill the supervisor of a program; what is left of its tree is killed too."""
+        self.tell(f"the supervisor of run {attempt.claim.run_id} dies")
+        self.witness.on_cut([attempt.claim])
+        self.machine.end(attempt, Outcome.LOST)
 
-    def _inspect(self, claim: Claim) -> tuple[str, Completion | None]:
-        """Tell what became of a supervised process."""
-        attempt = self.processes.get(claim.run_id)
-        if attempt is None or attempt.claim.token != claim.token:
-            return Verdict.NOT_STARTED, None
-        if not attempt.is_ended:
-            return Verdict.ALIVE, None
-        if attempt.completion is not None:
-            return Verdict.ENDED, attempt.completion
-        return Verdict.LOST, self.completion(attempt, Outcome.LOST)
+    def fail_soon(self, *, is_deadly: bool) -> None:
+        """Let the store fail, or the process die, at some statement to come."""
+        self.store.arm(self.random.randint(1, POINTS), is_deadly=is_deadly)
 
     # -- commands -------------------------------------------------------------------------------
 
-    def _command(self, kind: type[Command], **arguments: Any) -> Any:
-        """Give a command and await its answer; None if it was refused or nobody is there."""
+    def command(self, kind: type[Command], **arguments: Any) -> tuple[bool, Any]:
+        """Give a command and await its answer; returns whether it was committed, and the answer."""
+        holder = self.holder
         answers: list[tuple[bool, Any]] = []
         command = kind(
             **arguments,
             resolve=lambda answer: answers.append((True, answer)),
             reject=lambda error: answers.append((False, error)),
         )
-        if self.is_clock_set and not self._tick():
+        if holder is None or holder.stopped_at is not None:
+            return False, None
+        if self._has_stepped and not self._tick(holder):
             # An operator is not as quick as the engine, which follows a clock that was set.
-            return None
-        self.is_clock_set = False
-        before = self.oracle.snapshot()
-        if not self.is_calm and self.random.random() < 0.15:
-            error = self.random.choice([StoreUnavailableError, StoreUnavailableError, ProcessDies])
-            where = self.random.choice(["step", "before", "after", "after"])
-            self.store.fault = (where, self.random.randint(1, 12), error)
-        self.engine.inbox.put(command)
-        alive = self._tick()
+            return False, None
+        self._has_stepped = False
+        self.before_command(command)
+        self.store.was_committed = False
+        holder.engine.inbox.put(command)
+        is_alive = self._tick(holder)
         is_committed = self.store.was_committed
-        if not alive or (answers and not answers[0][0]):
+        if is_alive and answers and answers[0][0]:
+            assert len(answers) == 1, f"{command} had {len(answers)} answers"
+        else:
+            assert not is_alive or answers, f"{command} had no answer"
             error = answers[0][1] if answers else None
             is_refused = isinstance(error, TaskSchedulerError) and not isinstance(
                 error, StoreUnavailableError
             )
             if is_refused or not is_committed:
-                return None
-        else:
-            assert len(answers) == 1, f"{command} had {len(answers)} answers"
-        self._tell(f"{kind.__name__} {arguments.get('task_id', '')}")
-        self.oracle.on_command(command, before, self.clock.now())
-        return answers[0][1] if answers and answers[0][0] else None
+                return False, None
+        self.tell(f"{kind.__name__} {arguments.get('task_id', '')}")
+        self.on_command(command)
+        return True, answers[0][1] if answers and answers[0][0] else None
 
-    def _bind(self, entry: Entry) -> None:
-        rule = self.rules[entry.task_id]
-        if rule.user_rule is not None:
-            self.bindings.bind(entry, None, [rule.user_rule])  # type: ignore[arg-type]
+    def before_command(self, command: Command) -> None:
+        """Look at the ledger, or let the store fail."""
 
-    def _put(self, task_id: str, rule: Rule, entry: Entry) -> None:
-        old_rule, old_entry = self.rules.get(task_id), self.entries.get(task_id)
-        self.rules[task_id], self.entries[task_id] = rule, entry
-        self.bindings.unbind(task_id)
-        self._bind(entry)
-        self.oracle.rules[task_id] = rule
-        revision = self.oracle.revision_of(task_id)
-        self._command(AddEntries, entries=[entry])
-        if self.oracle.revision_of(task_id) == revision:
-            # It was not added after all.
-            for mapping, value in ((self.rules, old_rule), (self.entries, old_entry)):
-                if value is None:
-                    del mapping[task_id]
-                else:
-                    mapping[task_id] = value
-            self.bindings.unbind(task_id)
-            if old_entry is not None:
-                self._bind(old_entry)
-
-    def _add(self) -> None:
-        self._made += 1
-        removed = sorted(set(self.oracle.removed) - set(self.entries))
-        again = removed and self.random.random() < 0.3
-        task_id = self.random.choice(removed) if again else f"task-{self._made}"
-        executor = self.random.choice(["thread", "thread", "process"])
-        self._put(task_id, *self._new_entry(task_id, executor, None))
-
-    def _new_entry(self, task_id: str, executor: str, old: Entry | None) -> tuple[Rule, Entry]:
-        rule = draw_rule(self.random, self.clock.now())
-        entry = Entry(
-            task_id=task_id,
-            name=task_id,
-            kind="custom",
-            executor=executor,
-            definition={},
-            rules=rule.plains,
-            policies=draw_policies(self.random, task_id, old.policies if old else None),
-            is_code_bound=rule.user_rule is not None,
-        )
-        return rule, entry
-
-    def _edit(self) -> None:
-        if not self.entries:
-            return
-        task_id = self._some_task()
-        old = self.entries[task_id]
-        rule, entry = self._new_entry(task_id, old.executor, old)
-        if self.random.random() < 0.5:
-            rule = self.rules[task_id]
-            entry = Entry(
-                task_id=task_id,
-                name=task_id,
-                kind="custom",
-                executor=self.random.choice([old.executor, "thread", "process"]),
-                definition={},
-                rules=rule.plains,
-                policies=entry.policies,
-                is_code_bound=rule.user_rule is not None,
-            )
-        self._put(task_id, rule, entry)
-
-    def _some_task(self) -> str:
-        """Return the id of an entry, rather of one that is about to start."""
-        starting = sorted(
-            {claim.task_id for claim, _ in self.hands.gate.values()} & {*self.entries}
-        )
-        if starting and self.random.random() < 0.7:
-            return self.random.choice(starting)
-        return self.random.choice(sorted(self.entries))
-
-    def _pause(self) -> None:
-        if self.entries:
-            # Every other one ends by itself.
-            until = self.clock.now() + 10 * MINUTE if self.ticks % 2 else None
-            self._command(PauseEntry, task_id=self._some_task(), until=until)
-
-    def _resume(self) -> None:
-        if self.entries:
-            self._command(ResumeEntry, task_id=self._some_task())
-
-    def _remove(self) -> None:
-        if self.entries:
-            task_id = self._some_task()
-            self._command(RemoveEntries, task_ids=[task_id])
-            if self.oracle.revision_of(task_id) is None:
-                del self.entries[task_id]
-                del self.rules[task_id]
-
-    def _run(self) -> None:
-        if self.entries:
-            task_id = self._some_task()
-            self._command(RequestRun, task_id=task_id, request_id=str(self._made + self.ticks))
-
-    def _cancel(self) -> None:
-        unfinished = self.oracle.unfinished()
-        if unfinished:
-            run_id = self.random.choice(unfinished)
-            if self._command(CancelRun, run_id=run_id):
-                self.oracle.on_cancel(run_id)
+    def on_command(self, command: Command) -> None:
+        """Note what was committed, whether or not anybody was told so."""
 
     # -- what the hands ask ---------------------------------------------------------------------
 
-    def report(self, fact: Any) -> None:
+    def report(self, fact: Fact) -> None:
         """Put a fact into the inbox of the engine that lives now."""
-        self.engine.inbox.put(fact)
+        assert self.holder is not None
+        self.holder.engine.inbox.put(fact)
 
-    def draw_attempt(self, entry: Entry) -> tuple[int, Outcome]:
-        """Return how long an attempt takes and how it ends."""
-        duration = round(10 ** self.random.uniform(2, 8.5))
-        if self.is_calm:
-            return min(duration, 1_000), Outcome.SUCCEEDED
-        is_ok = self.random.random() < 0.75
-        return duration, Outcome.SUCCEEDED if is_ok else Outcome.FAILED
+    def begin(self, claim: Claim, entry: Entry) -> Attempt:
+        """Let an attempt begin."""
+        living = [attempt.claim for attempt in self.machine.living()]
+        if self.holder is not None:
+            living += [attempt.claim for attempt in self.holder.hands.threads.values()]
+        self.witness.on_begin(claim, entry, living)
+        self.on_begin(claim, entry, living)
+        duration, outcome = self.draw_attempt(entry)
+        time = self.clock.time
+        self.tell(f"attempt {claim.attempt} of run {claim.run_id}, {claim.task_id}, begins")
+        deadline = None if claim.timeout is None else time + claim.timeout
+        return Attempt(claim, self.clock.now(), time + duration, deadline, outcome)
 
-    def completion(
-        self, attempt: Attempt, outcome: Outcome, *, is_still_running: bool = False
-    ) -> Completion:
-        """Return the report of an attempt's end."""
-        claim = attempt.claim
-        return Completion(
-            run_id=claim.run_id,
-            task_id=claim.task_id,
-            attempt=claim.attempt,
-            token=claim.token,
-            outcome=outcome,
-            started_at=attempt.started_at,
-            ended_at=max(self.clock.now(), attempt.started_at),
-            error=None if outcome is Outcome.SUCCEEDED else "it went wrong",
-            is_still_running=is_still_running,
+    def _on_program_end(self, attempt: Attempt) -> None:
+        assert attempt.completion is not None
+        self.witness.on_end(attempt, attempt.completion.outcome)
+        holder = self.holder
+        if holder is not None:
+            holder.hands.seats += 1
+            holder.engine.inbox.put(attempt.completion)
+
+    def repeat(self, completion: Completion) -> None:
+        """Report an end once more: a doorbell may ring twice."""
+        if self.holder is not None:
+            self.holder.engine.inbox.put(completion)
+
+    # -- the story ------------------------------------------------------------------------------
+
+    def tell(self, line: str) -> None:
+        """Add a line to the story."""
+        self.story.add(self.clock.time, line)
+
+    def figures(self, *, years: float, occurrences: int) -> Figures:
+        """Return what this life came to."""
+        return Figures(
+            years=years,
+            occurrences=occurrences,
+            begins=self.witness.begins,
+            lost=self.witness.counts["lost"],
+            faults=dict(self.faults),
+            cuts=dict(self.store.cuts),
         )
 
-    def _hear(self, event: Event) -> None:
-        self.oracle.events += 1
-
-    def _tell(self, line: str) -> None:
-        self.story.append(f"{self.clock.now() - BEGIN:>15} {line}")
+    def dump(self) -> bytes:
+        """Return the whole ledger as bytes."""
+        return "\n".join(self.ledger._connection.iterdump()).encode()
