@@ -420,6 +420,37 @@ def test_procrastinate_1564_a_stop_that_comes_while_it_starts_is_heard(facade: F
     assert closed.take() is None, "a worker that comes after the end is sent home"
 
 
+def test_procrastinate_1564_a_start_that_a_stop_overtakes_ends_with_the_reason(
+    facade: Facade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler = facade.scheduler(storage=":memory:")
+    runtime = scheduler._runtime
+    stopping = threading.Thread(target=scheduler.stop, args=(0,), daemon=True)
+
+    def activate(holding: object) -> None:
+        # It is about to become the scheduler: the stop comes first.
+        stopping.start()
+        eventually("the stop is asked for", lambda: runtime._stop_deadline is not None)
+
+    monkeypatch.setattr(runtime, "_activate", activate)
+    errors: list[BaseException] = []
+
+    def start() -> None:
+        try:
+            scheduler.start()
+        except SchedulerStoppedError as error:
+            errors.append(error)
+
+    starting = threading.Thread(target=start, daemon=True)
+    starting.start()
+    starting.join(10)
+
+    assert not starting.is_alive(), "it waits for ever"
+    assert len(errors) == 1
+    stopping.join(10)
+    assert not stopping.is_alive()
+
+
 def test_apscheduler_3_3_log_an_error_of_the_store_does_not_end_the_loop(
     facade: Facade, monkeypatch: pytest.MonkeyPatch
 ) -> None:
