@@ -36,17 +36,26 @@ class _Bound:
 class Bindings:
     """The catalog of the engine and of the workers."""
 
-    def __init__(self, calendars: Callable[[], Calendars] = lambda: BUILT_IN) -> None:
+    def __init__(
+        self,
+        calendars: Callable[[], Calendars] = lambda: BUILT_IN,
+        allows_function: Callable[[str], bool] = lambda _: True,
+    ) -> None:
         self._calendars = calendars
+        self._allows_function = allows_function
         self._guard = threading.Lock()
         self._bound: dict[str, _Bound] = {}
         self._restored: dict[str, tuple[Entry, BaseTask]] = {}
+        self._references: set[str] = set()
+        """Functions that this process handed over itself: whether they are allowed is not asked."""
 
     def bind(self, entry: Entry, task: BaseTask, rules: Sequence[ScheduleRule]) -> None:
         """Bind a task object to its id; the definition it came with decides when it is stale."""
         with self._guard:
             self._bound[entry.task_id] = _Bound(entry, task, tuple(rules))
             self._restored.pop(entry.task_id, None)
+            if entry.kind == "function":
+                self._references.add(str(entry.definition.get("function")))
 
     def unbind(self, task_id: str) -> None:
         """Forget a task that was removed."""
@@ -101,6 +110,9 @@ class Bindings:
             return restored[1]
         if entry.is_code_bound:
             raise DefinitionError("errors.task_unresolved", task_id=entry.task_id)
+        reference = str(entry.definition.get("function"))
+        if entry.kind == "function" and not self._may_import(reference):
+            raise DefinitionError("tasks.function_not_allowed", reference=reference)
         task = restore_task(entry)
         with self._guard:
             if len(self._restored) >= _RESTORED_LIMIT:
@@ -108,11 +120,16 @@ class Bindings:
             self._restored[entry.task_id] = (entry, task)
         return task
 
-    @staticmethod
-    def missing_functions(references: Iterable[str]) -> list[str]:
-        """Return those of the functions, given as ``module:name``, that cannot be imported."""
+    def _may_import(self, reference: str) -> bool:
+        return reference in self._references or self._allows_function(reference)
+
+    def missing_functions(self, references: Iterable[str]) -> list[str]:
+        """Return those of the functions, as ``module:name``, that must or can not be imported."""
         missing = []
         for reference in references:
+            if not self._may_import(reference):
+                missing.append(reference)
+                continue
             try:
                 resolve_function(reference)
             except TaskSchedulerError:

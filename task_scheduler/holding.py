@@ -21,7 +21,15 @@ from task_scheduler.core.events import LedgerHeld
 from task_scheduler.core.hold import Mileage
 from task_scheduler.core.inbox import AddEntries, Fact, Returned
 from task_scheduler.core.limits import EngineLimits
-from task_scheduler.core.model import SECOND, Claim, Completion, Entry, Microseconds, Outcome
+from task_scheduler.core.model import (
+    SECOND,
+    Claim,
+    Completion,
+    Entry,
+    LaunchSpec,
+    Microseconds,
+    Outcome,
+)
 from task_scheduler.core.ports import Clock, Emit
 from task_scheduler.core.recovery import Recovered, Verdict, take_over
 from task_scheduler.dispatcher import Dispatcher
@@ -56,6 +64,8 @@ class HoldingOptions:
     retention_runs: int
     output_limit_bytes: int
     pools: Mapping[str, int] = field(default_factory=dict)
+    guard: Callable[[LaunchSpec], LaunchSpec] = lambda spec: spec
+    """Says how a command is really started (`launch_guard`)."""
 
 
 class Holding:
@@ -288,6 +298,7 @@ class Holding:
         try:
             task = self._bindings.task_of(entry)
             spec = task.launch_spec(RunContext.of_claim(claim), entry.policies)
+            spec = self.options.guard(spec)
         except Exception as error:  # fence: attempt
             now = self._clock.now()
             self._report(

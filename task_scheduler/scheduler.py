@@ -32,6 +32,7 @@ from task_scheduler.explanation import Explanation, explain_task
 from task_scheduler.fault_board import overview, problem_of
 from task_scheduler.holding import HoldingOptions
 from task_scheduler.i18n import set_language
+from task_scheduler.launch_guard import LaunchGuard
 from task_scheduler.ledger_care import LedgerCare
 from task_scheduler.ledger_view import LedgerView
 from task_scheduler.observe.log_listener import LogListener
@@ -75,7 +76,8 @@ class TaskScheduler(LedgerCare):
         settings = self.config.settings
         set_language(settings.scheduler.language or _language_of_environment(os.environ))
         self._clock = SystemClock()
-        self._bindings = Bindings(lambda: self.config.calendars)
+        self._guard = LaunchGuard(settings.security.rules())
+        self._bindings = Bindings(lambda: self.config.calendars, self._guard.allows_function)
         is_memory = settings.storage.path == MEMORY
         self.files = temporary_files(self) if is_memory else StateFiles(Path(settings.storage.path))
         self._runtime = Runtime(
@@ -87,6 +89,7 @@ class TaskScheduler(LedgerCare):
                 retention_runs=settings.storage.retention_runs,
                 output_limit_bytes=settings.storage.output_limit,
                 pools=settings.pools,
+                guard=self._guard.guard,
             ),
             clock=self._clock,
             bindings=self._bindings,
@@ -392,7 +395,7 @@ class TaskScheduler(LedgerCare):
                 origin=origin,
             )
             entries.append(entry)
-            for warning in warnings_of(task):
+            for warning in [*warnings_of(task), *self._guard.warnings_of(task)]:
                 _log.warning(warning)
         before = [(e.task_id, self._bindings.snapshot(e.task_id)) for e in entries]
         for entry, (task, rules) in zip(entries, pairs, strict=True):
@@ -433,6 +436,7 @@ class TaskScheduler(LedgerCare):
 
     def _apply_settings(self, settings: Any) -> None:
         """Take up what may change while it runs: level, language, pools; the rest at a start."""
+        self._guard.rules = settings.security.rules()
         self._runtime.set_pools(settings.pools)
         self._runtime.replan()
         if self._logs is not None:

@@ -22,6 +22,11 @@ from pydantic_core import PydanticCustomError
 from task_scheduler.config.entry_times import EntryError, TimeKeys
 from task_scheduler.config.problems import KeyPath
 from task_scheduler.config.sections import PolicyKeys, Text
+from task_scheduler.config.security import (
+    ConfinementKeys,
+    confinement_option,
+    confinement_options,
+)
 from task_scheduler.errors import DefinitionError, TaskSchedulerError
 from task_scheduler.schedules.calendars.registry import Calendars
 from task_scheduler.schedules.rule import ScheduleRule
@@ -162,10 +167,14 @@ class EntryConfig(TimeKeys, PolicyKeys):
         """Make the task."""
 
     def _common(self) -> dict[str, Any]:
-        return {"description": self.description, **self.policy_options()}
+        return {
+            "description": self.description,
+            **self.policy_options(),
+            **confinement_options(self),
+        }
 
 
-class _ProcessEntry(EntryConfig):
+class _ProcessEntry(EntryConfig, ConfinementKeys):
     """What entries of programs share."""
 
     working_dir: Text = "."
@@ -179,6 +188,7 @@ class ScriptEntry(_ProcessEntry):
     script_path: Text
     args: list[_Argument] = Field(default_factory=list)
     interpreter: Text | None = None
+    sha256: confinement_option("sha256") = None  # type: ignore[valid-type]
 
     def _task(self, task_id: str, folders: Folders) -> BaseTask:
         interpreter = self.interpreter
@@ -213,7 +223,7 @@ class CommandEntry(_ProcessEntry):
         )
 
 
-class FunctionEntry(EntryConfig):
+class FunctionEntry(EntryConfig, ConfinementKeys):
     """A Python function that can be imported."""
 
     type: Literal["function"]

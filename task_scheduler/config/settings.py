@@ -19,6 +19,7 @@ from task_scheduler.config.sections import (
     StorageSection,
     TasksSection,
 )
+from task_scheduler.config.security import SecuritySection
 
 __all__ = [
     "NAMED_SECTIONS",
@@ -35,6 +36,7 @@ SECTIONS: dict[str, type[Model]] = {
     "tasks": TasksSection,
     "logging": LoggingSection,
     "storage": StorageSection,
+    "security": SecuritySection,
 }
 """The sections of plain keys."""
 
@@ -55,6 +57,7 @@ class Settings(Model):
     tasks: TasksSection = Field(default_factory=TasksSection)
     logging: LoggingSection = Field(default_factory=LoggingSection)
     storage: StorageSection = Field(default_factory=StorageSection)
+    security: SecuritySection = Field(default_factory=SecuritySection)
     entries: dict[str, AnyEntry] = Field(default_factory=dict)
     calendars: dict[str, CalendarConfig] = Field(default_factory=dict)
     pools: dict[str, Places] = Field(default_factory=dict)
@@ -69,7 +72,10 @@ def known_keys(section: str) -> list[str]:
 def plain_defaults() -> dict[str, dict[str, Any]]:
     """Return every section with its defaults, as they would stand in the file."""
     plain: dict[str, dict[str, Any]] = {
-        name: {key: _as_written(field.get_default()) for key, field in model.model_fields.items()}
+        name: {
+            key: _as_written(field.get_default(call_default_factory=True))
+            for key, field in model.model_fields.items()
+        }
         for name, model in SECTIONS.items()
     }
     # Under the original's name, which programs written for it read.
@@ -80,5 +86,7 @@ def plain_defaults() -> dict[str, dict[str, Any]]:
 
 
 def _as_written(value: Any) -> Any:
-    """Return 300 for 300.0: whole seconds are written as such."""
+    """Return 300 for 300.0: whole seconds are written as such; keys that are not given, not."""
+    if isinstance(value, Model):
+        return value.model_dump(exclude_none=True)
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -226,6 +226,10 @@ class LaunchSpec:
     """Added to the scheduler's own environment; wins over it."""
     timeout_seconds: float | None = None
     kill_grace_seconds: float = 10.0
+    confinement: Mapping[str, Any] = field(default_factory=dict)
+    """What the task asks for (`tasks.confinement`), then what it gets (`confinement.plan`)."""
+    inherited: tuple[str, ...] | None = None
+    """Patterns of the variables of the scheduler that it inherits; None: all of them."""
 
 
 @dataclass(frozen=True, slots=True)

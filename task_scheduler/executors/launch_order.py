@@ -6,8 +6,11 @@ user's language, so that a supervisor needs no catalogue.
 
 from __future__ import annotations
 
+import fnmatch
 import os
+from collections.abc import Sequence
 
+from task_scheduler.confinement.refusal import REASONS
 from task_scheduler.core.model import LaunchSpec
 from task_scheduler.i18n import translate
 from task_scheduler.supervision.orders import FOLDER_VARIABLE, Order
@@ -27,7 +30,11 @@ _NOT_INHERITED = frozenset(
 
 def order_of(spec: LaunchSpec, *, folder: bytes, bell: bytes, output_limit_bytes: int) -> Order:
     """Return the order that carries out `spec` in an attempt's folder."""
-    inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _NOT_INHERITED and _is_inherited(name, spec.inherited)
+    }
     variables = {**inherited, **spec.env}
     env = {os.fsencode(name): os.fsencode(value) for name, value in variables.items()}
     env[FOLDER_VARIABLE.encode("ascii")] = folder
@@ -41,7 +48,12 @@ def order_of(spec: LaunchSpec, *, folder: bytes, bell: bytes, output_limit_bytes
         output_limit_bytes=output_limit_bytes,
         bell=bell,
         texts=_texts(spec, output_limit_bytes),
+        confinement=spec.confinement,
     )
+
+
+def _is_inherited(name: str, patterns: Sequence[str] | None) -> bool:
+    return patterns is None or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _texts(spec: LaunchSpec, limit: int) -> dict[str, str]:
@@ -66,4 +78,32 @@ def _texts(spec: LaunchSpec, limit: int) -> dict[str, str]:
         "truncated": translate("supervision.truncated", limit=limit),
         "gap": translate("supervision.gap", count="{count}"),
         "internal": translate("supervision.internal", reason=reason),
+        **_refusals(spec),
     }
+
+
+def _amount(name: str, most: int) -> str:
+    """Return a limit as a user would write it: ``256 MB``."""
+    if not name.endswith("_bytes"):
+        return str(most)
+    units = (("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
+    for unit, size in units:
+        if most >= size:
+            return f"{most / size:.4g} {unit}"
+    return f"{most} B"
+
+
+def _refusals(spec: LaunchSpec) -> dict[str, str]:
+    """Return why a confined program may not start, and which limit ended it."""
+    if not spec.confinement:
+        return {}
+    texts = {
+        f"refused_{name}": translate(
+            "confinement.not_started",
+            reason=translate(f"confinement.{name}", what="{what}", why="{why}"),
+        )
+        for name in REASONS
+    }
+    for name, most in (spec.confinement.get("limits") or {}).items():
+        texts[f"limit_{name}"] = translate(f"confinement.beyond_{name}", most=_amount(name, most))
+    return texts

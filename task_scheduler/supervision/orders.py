@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 __all__ = [
     "FOLDER_VARIABLE",
@@ -18,9 +19,11 @@ __all__ = [
     "name_of",
 ]
 
-FORMAT = 1
+FORMAT = 2
 """Within a number fields are only added; a launcher that was started by an older scheduler, after
-an upgrade on the disk, does without them."""
+an upgrade on the disk, does without them. So what must not be done without has a new number."""
+_UNCONFINED = 1
+"""The format of an order that confines nothing."""
 FOREIGN_ORDER = -1_000
 """The status of an order that another release wrote in a newer format: nothing was started."""
 FOLDER_VARIABLE = "TASK_SCHEDULER_ATTEMPT_FOLDER"
@@ -34,6 +37,7 @@ class Order:
     __slots__ = (
         "argv",
         "bell",
+        "confinement",
         "env",
         "folder",
         "kill_grace_seconds",
@@ -55,6 +59,7 @@ class Order:
         output_limit_bytes: int,
         bell: bytes,
         texts: Mapping[str, str],
+        confinement: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder = folder
         self.argv = list(argv)
@@ -64,6 +69,8 @@ class Order:
         self.kill_grace_seconds = kill_grace_seconds
         self.output_limit_bytes = output_limit_bytes
         self.bell = bell
+        self.confinement = dict(confinement or {})
+        """What `confinement.plan` carries out; empty for most."""
         self.texts = dict(texts)
         """Sentences in the user's language; what only the supervisor knows stands as ``{name}``."""
 
@@ -71,7 +78,7 @@ class Order:
         """Return the order as one message."""
         return encode_message(
             {
-                "format": FORMAT,
+                "format": FORMAT if self.confinement else _UNCONFINED,
                 "folder": _text(self.folder),
                 "argv": [_text(item) for item in self.argv],
                 "working_dir": _text(self.working_dir),
@@ -81,6 +88,7 @@ class Order:
                 "output_limit_bytes": self.output_limit_bytes,
                 "bell": _text(self.bell),
                 "texts": self.texts,
+                "confinement": self.confinement,
             }
         )
 
@@ -100,6 +108,7 @@ class Order:
             output_limit_bytes=fields["output_limit_bytes"],
             bell=_bytes(fields["bell"]),
             texts=fields["texts"],
+            confinement=fields.get("confinement"),
         )
 
 

@@ -31,7 +31,7 @@ from task_scheduler.supervision.process_tree import (
     send,
     start_time,
 )
-from task_scheduler.supervision.task_start import StartFailure, start_task
+from task_scheduler.supervision.task_start import REPORT_BYTES, StartFailure, start_task
 
 __all__ = ["supervise"]
 
@@ -247,7 +247,18 @@ class Supervisor:
             text = texts.get("out_of_memory") if is_oom else None
             sentence = _filled(text or texts["killed_by"], signal=_signal_name(number))
         last_line = self._output.last_line()
+        sentence = self._limit_reached(number, last_line) or sentence
         return self.record("failed", f"{sentence}: {last_line}" if last_line else sentence)
+
+    def _limit_reached(self, number: int | None, last_line: str) -> str | None:
+        """Return the sentence of the limit that ended the task, where it has limits."""
+        limits = self._order.confinement.get("limits")
+        if not limits:
+            return None
+        from task_scheduler.confinement.limit_reached import limit_reached
+
+        name = limit_reached(limits, number, last_line, self._cpu_seconds)
+        return self._order.texts.get(f"limit_{name}")
 
     def _cancel_reason(self) -> str:
         reason = attempt_folder.read_cancel_reason(self._order.folder)
@@ -269,7 +280,7 @@ class Supervisor:
                 self._copy()
             elif descriptor == self._report:
                 # Empty: exec has closed it, the program runs.
-                self._start_report = os.read(self._report, 64)
+                self._start_report = os.read(self._report, REPORT_BYTES)
                 self._report = self._let_go(self._report)
             else:
                 self._heed(self._hearing.heard())
@@ -293,7 +304,7 @@ class Supervisor:
             if self._pipe < 0 or not self._copy():
                 break
         if self._report >= 0:
-            self._start_report = os.read(self._report, 64)
+            self._start_report = os.read(self._report, REPORT_BYTES)
 
     def _let_go(self, descriptor: int) -> int:
         self._poll.unregister(descriptor)

@@ -7,6 +7,7 @@ telling why its program did not start. What stands here runs between fork and ex
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 
@@ -14,10 +15,13 @@ from task_scheduler.supervision import kernel
 from task_scheduler.supervision.hearing import HEARD
 from task_scheduler.supervision.orders import Order
 
-__all__ = ["StartFailure", "start_task"]
+__all__ = ["REPORT_BYTES", "StartFailure", "start_task"]
 
 _STEP_FOLDER = b"folder"
 _STEP_PROGRAM = b"program"
+_STEP_REFUSED = b"refused"
+REPORT_BYTES = 4_096
+"""What a report may have; a pipe takes it as a whole."""
 _OOM_SCORE = 500
 """Where memory runs out the kernel should take the task, not its supervisor or the scheduler."""
 _DEFAULT_PATH = b"/usr/local/bin:/usr/bin:/bin"
@@ -26,16 +30,20 @@ _DEFAULT_PATH = b"/usr/local/bin:/usr/bin:/bin"
 class StartFailure:
     """Why a program did not start."""
 
-    __slots__ = ("is_folder", "number")
+    __slots__ = ("is_folder", "number", "refusal")
 
     def __init__(self, report: bytes) -> None:
-        step, _, number = report.partition(b" ")
+        step, _, rest = report.partition(b" ")
         self.is_folder = step == _STEP_FOLDER
-        self.number = int(number)
+        self.refusal = rest if step == _STEP_REFUSED else None
+        self.number = 0 if self.refusal is not None else int(rest)
 
     def sentence(self, order: Order) -> str:
         """Return it in the words of the order."""
         texts = order.texts
+        if self.refusal is not None:
+            reason, what, why = json.loads(self.refusal)
+            return texts[f"refused_{reason}"].replace("{what}", what).replace("{why}", why)
         if self.is_folder and self.number in (errno.ENOENT, errno.ENOTDIR):
             return texts["no_folder"]
         if not self.is_folder and self.number == errno.ENOENT:
@@ -86,9 +94,14 @@ def _become(order: Order, supervisor: int, output: int, report: int) -> None:
         os.dup2(output, 1)
         os.dup2(output, 2)
         _raise_oom_score()
+        argv, program = order.argv, None
+        if order.confinement:
+            argv, program = _confine(order, report)
+            # Another user's process would not die with us: the kernel has forgotten that.
+            kernel.die_with_parent()
         os.chdir(order.working_dir)
         step = _STEP_PROGRAM
-        number = _exec(order)
+        number = _exec(order, argv, program)
     except OSError as error:
         number = error.errno or errno.EIO
     except ValueError:
@@ -96,6 +109,19 @@ def _become(order: Order, supervisor: int, output: int, report: int) -> None:
         number = errno.EINVAL
     os.write(report, step + b" %d" % number)
     os._exit(127 if number == errno.ENOENT else 126)
+
+
+def _confine(order: Order, report: int) -> tuple[list[bytes], bytes | None]:
+    """Confine this process; return its arguments, and its program where that is open already."""
+    from task_scheduler.confinement.plan import confine  # few ask for it; it needs more modules
+    from task_scheduler.confinement.refusal import StartRefusedError
+
+    try:
+        argv, program = confine(order.confinement, order.argv)
+    except StartRefusedError as refusal:
+        os.write(report, _STEP_REFUSED + b" " + refusal.encode()[: REPORT_BYTES - 16])
+        os._exit(126)
+    return argv, None if program is None else os.fsencode(program)
 
 
 def _default_signals() -> None:
@@ -121,12 +147,12 @@ def _raise_oom_score() -> None:
         os.close(descriptor)
 
 
-def _exec(order: Order) -> int:
+def _exec(order: Order, argv: list[bytes], program: bytes | None) -> int:
     """Start the program; return the error number of the failure that tells most."""
     worst = errno.ENOENT
-    for path in _candidates(order):
+    for path in _candidates(order) if program is None else [program]:
         try:
-            os.execve(path, order.argv, order.env)  # noqa: S606  no shell is what we want
+            os.execve(path, argv, order.env)  # noqa: S606  no shell is what we want
         except (FileNotFoundError, NotADirectoryError):
             continue
         except PermissionError:

@@ -68,7 +68,12 @@ class CommandTask(ProcessTask):
         """Return the command and where it runs."""
         if self.kind == "custom":
             return None
-        return {"command": self.command, "working_dir": self.working_dir, "env": self.env}
+        return {
+            "command": self.command,
+            "working_dir": self.working_dir,
+            "env": self.env,
+            **self.confinement,
+        }
 
 
 def _checked_command(task_id: str, command: object) -> list[str]:

@@ -19,6 +19,7 @@ from task_scheduler.core.model import Isolation, LaunchSpec, Policies
 from task_scheduler.errors import DefinitionError, TaskSchedulerError
 from task_scheduler.i18n import translate
 from task_scheduler.tasks import call
+from task_scheduler.tasks.confinement import confinement_of, take_options
 from task_scheduler.tasks.context import RunContext, active_context, environment
 from task_scheduler.tasks.json_values import is_json
 from task_scheduler.tasks.task import BaseTask
@@ -46,9 +47,9 @@ class FunctionTask(BaseTask):
 
     `func` is a callable, sync or ``async def``, or its reference ``"module:function"``.
     `isolation="process"` runs it in a process that a timeout can kill; that needs an importable
-    function and arguments that are JSON. Raises DefinitionError where the function or its
-    arguments cannot be what they are given as; a call that does not fit the signature is a
-    warning and a failed run instead.
+    function and arguments that are JSON, and allows to confine it as a script. Raises
+    DefinitionError where the function or its arguments cannot be what they are given as; a call
+    that does not fit the signature is a warning and a failed run instead.
     """
 
     kind: ClassVar[str] = "function"
@@ -64,7 +65,11 @@ class FunctionTask(BaseTask):
         description: str = "",
         **policies: Any,
     ) -> None:
+        self.confinement = confinement_of(task_id, take_options(policies))
         super().__init__(task_id, name, description=description, **policies)
+        if self.confinement and self.policy_options.get("isolation") != Isolation.PROCESS:
+            names = ", ".join(self.confinement)
+            raise DefinitionError("confinement.needs_process", task_id=task_id, names=names)
         reference = func if isinstance(func, str) else None
         if isinstance(func, MissingFunction):
             reference = func.reference
@@ -101,7 +106,12 @@ class FunctionTask(BaseTask):
             return None
         if self._reference is None or not self._has_json_arguments():
             return None
-        return {"function": self._reference, "args": list(self.args), "kwargs": self.kwargs}
+        return {
+            "function": self._reference,
+            "args": list(self.args),
+            "kwargs": self.kwargs,
+            **self.confinement,
+        }
 
     def warnings(self) -> list[str]:
         """Warn of a call that does not fit the signature, and of one that would run nothing."""
@@ -149,6 +159,7 @@ class FunctionTask(BaseTask):
             },
             timeout_seconds=policies.timeout_seconds,
             kill_grace_seconds=policies.kill_grace_seconds,
+            confinement=self.confinement,
         )
 
     def _payload(self) -> str:

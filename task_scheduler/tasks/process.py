@@ -16,6 +16,7 @@ from task_scheduler.core.model import LaunchSpec, Policies
 from task_scheduler.core.policies import policies_from
 from task_scheduler.errors import DefinitionError
 from task_scheduler.i18n import translate
+from task_scheduler.tasks.confinement import confinement_of, take_options
 from task_scheduler.tasks.context import RunContext, active_context, environment
 from task_scheduler.tasks.task import BaseTask
 
@@ -26,11 +27,16 @@ class ProcessTask(BaseTask):
     """A task that is a program: it succeeds with exit code 0.
 
     `working_dir` is where it runs, by default the current folder at the moment the task is made;
-    `env` is added to the scheduler's own environment. It runs with its input closed.
+    `env` is added to the scheduler's own environment. It runs with its input closed. How it is
+    confined is said by `user`, `group`, `umask`, `nice`, `limits`, `network` and
+    `no_new_privileges`: see `docs/security.md`.
     """
 
     kind: ClassVar[str] = "custom"
     executor: str = "process"
+    confinement: dict[str, Any] = {}  # noqa: RUF012  replaced in __init__, never changed
+    more_options: ClassVar[tuple[str, ...]] = ()
+    """Options of a confinement that only some kinds have."""
 
     def __init__(
         self,
@@ -42,7 +48,9 @@ class ProcessTask(BaseTask):
         description: str = "",
         **policies: Any,
     ) -> None:
+        options = take_options(policies, more=self.more_options)
         super().__init__(task_id, name, description=description, **policies)
+        self.confinement = confinement_of(task_id, options)
         self.working_dir = absolute_path(
             task_id, "working_dir", "." if working_dir is None else working_dir
         )
@@ -83,6 +91,8 @@ class ProcessTask(BaseTask):
         from task_scheduler.tasks.direct_run import run_here  # subprocess is not needed to schedule
 
         obstacle = self.obstacle()
+        if self.confinement:
+            obstacle = translate("confinement.only_supervised", task_id=self.task_id)
         if obstacle is not None:
             self.last_error = obstacle
             return False
@@ -105,7 +115,12 @@ class ProcessTask(BaseTask):
             env={"PYTHONUNBUFFERED": "1", **self.env, **variables},
             timeout_seconds=policies.timeout_seconds,
             kill_grace_seconds=policies.kill_grace_seconds,
+            confinement={**self.confinement, **self._script()},
         )
+
+    def _script(self) -> dict[str, Any]:
+        """Return where in the arguments a script stands that may have to be checked."""
+        return {}
 
     def _program_obstacle(self) -> str | None:
         """Say what is wrong with the program itself."""

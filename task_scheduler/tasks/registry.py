@@ -116,9 +116,8 @@ _Options = dict[str, Any]
 
 
 def _restore_function(entry: Entry, options: _Options, common: _Options) -> BaseTask:
-    return FunctionTask(
-        entry.task_id, entry.name, options["function"], options["args"], options["kwargs"], **common
-    )
+    function, args, kwargs = (options.pop(name) for name in ("function", "args", "kwargs"))
+    return FunctionTask(entry.task_id, entry.name, function, args, kwargs, **{**options, **common})
 
 
 def _restore_script(entry: Entry, options: _Options, common: _Options) -> BaseTask:

@@ -23,11 +23,13 @@ class ScriptTask(ProcessTask):
     """Run a script with `args`; a ``.py`` by this Python, any other executable by its first line.
 
     `script_path` is made absolute against the current folder at once, whatever `working_dir` is.
-    `interpreter` names another program to run it. A file that is missing or cannot be run is a
-    warning when the task is added and a failed run, never an error here.
+    `interpreter` names another program to run it. `sha256` pins its content: another is never
+    started. A file that is missing or cannot be run is a warning when the task is added and a
+    failed run, never an error here.
     """
 
     kind: ClassVar[str] = "script"
+    more_options: ClassVar[tuple[str, ...]] = ("sha256",)
     executor: str = "process"
 
     def __init__(
@@ -93,7 +95,14 @@ class ScriptTask(ProcessTask):
             "working_dir": self.working_dir,
             "env": self.env,
             "interpreter": self.interpreter,
+            **self.confinement,
         }
+
+    def _script(self) -> dict[str, Any]:
+        place = int(self.interpreter is not None or self._is_python())
+        interpreter = os.path.basename(self.interpreter or "python")  # noqa: PTH119
+        is_python = self._is_python() and interpreter.startswith("python")
+        return {"script": {"path": self.script_path, "place": place, "is_python": is_python}}
 
     def _is_python(self) -> bool:
         return self.script_path.lower().endswith(".py")

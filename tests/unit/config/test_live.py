@@ -33,6 +33,7 @@ def test_it_reads_like_the_file_with_its_defaults(config: Config) -> None:
         "tasks",
         "logging",
         "storage",
+        "security",
         "entries",
         "calendars",
         "pools",

@@ -1,0 +1,141 @@
+"""The section `security`, and the keys by which entries are confined.
+
+Responsible for: their types, bounds and defaults. What an option means is `tasks.confinement`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from task_scheduler.config.amounts import DURATION_PATTERN, SIZE_PATTERN, parse_duration, parse_size
+from task_scheduler.config.sections import Model, Text, absolute
+from task_scheduler.errors import ConfigError, DefinitionError
+from task_scheduler.launch_guard import SecurityRules
+from task_scheduler.tasks.confinement import LIMIT_NAMES, confinement_of
+
+__all__ = ["ConfinementKeys", "SecuritySection", "confinement_option", "confinement_options"]
+
+
+def _checked(name: str) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        if value is None:
+            return None
+        try:
+            if name == "limits":
+                value = _in_numbers(value)
+            return confinement_of("", {name: value})[name]
+        except (DefinitionError, ConfigError) as error:
+            raise PydanticCustomError(
+                f"config.must_be_{name}",
+                "not that",
+                {"known": ", ".join(LIMIT_NAMES)},
+            ) from error
+
+    return check
+
+
+def _in_numbers(limits: Any) -> Any:
+    """Return limits in seconds and bytes, which may be written as ``1m`` and ``256MB``."""
+    if not isinstance(limits, dict):
+        return limits
+    found = dict(limits)
+    for name, value in limits.items():
+        if isinstance(value, str) and name.endswith("_bytes"):
+            found[name] = parse_size(value)
+        elif isinstance(value, str) and name.endswith("_seconds"):
+            found[name] = max(1, round(parse_duration(value)))
+    return found
+
+
+_ACCOUNT = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "integer", "minimum": 0}]}
+_AMOUNT = {"type": "integer", "minimum": 1}
+_SCHEMAS: dict[str, dict[str, Any]] = {
+    "user": _ACCOUNT,
+    "group": _ACCOUNT,
+    "umask": {"anyOf": [{"type": "string", "pattern": "^0?o?[0-7]{1,4}$"}, {"type": "integer"}]},
+    "nice": {"type": "integer", "minimum": -20, "maximum": 19},
+    "limits": {
+        "type": "object",
+        "properties": {
+            name: {"anyOf": [_AMOUNT, {"type": "string", "pattern": pattern}]}
+            for name, pattern in (
+                ("cpu_seconds", DURATION_PATTERN),
+                ("memory_bytes", SIZE_PATTERN),
+                ("file_size_bytes", SIZE_PATTERN),
+            )
+        }
+        | dict.fromkeys(("open_files", "processes"), _AMOUNT),
+        "additionalProperties": False,
+    },
+    "network": {
+        "anyOf": [
+            {"enum": ["all", "none", "loopback"]},
+            {
+                "type": "object",
+                "properties": {"tcp": {"type": "array", "items": {"type": ["string", "integer"]}}},
+                "required": ["tcp"],
+                "additionalProperties": False,
+            },
+        ]
+    },
+    "no_new_privileges": {"type": "boolean"},
+    "sha256": {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"},
+}
+
+
+def confinement_option(name: str) -> Any:
+    """Return the type of an option of a confinement; null is not given."""
+    schema = WithJsonSchema({"anyOf": [_SCHEMAS[name], {"type": "null"}]})
+    return Annotated[Any, BeforeValidator(_checked(name)), schema]
+
+
+class ConfinementKeys(Model):
+    """As whom, with how much and over which network a program runs."""
+
+    user: confinement_option("user") = None  # type: ignore[valid-type]
+    group: confinement_option("group") = None  # type: ignore[valid-type]
+    umask: confinement_option("umask") = None  # type: ignore[valid-type]
+    nice: confinement_option("nice") = None  # type: ignore[valid-type]
+    limits: confinement_option("limits") = None  # type: ignore[valid-type]
+    network: confinement_option("network") = None  # type: ignore[valid-type]
+    no_new_privileges: confinement_option("no_new_privileges") = None  # type: ignore[valid-type]
+
+
+class SecuritySection(Model):
+    """What tasks may do, and which code runs at all."""
+
+    enforce: bool = False
+    """Whether a script's file that is not safe is refused, instead of warned of."""
+    script_roots: list[Annotated[Path, BeforeValidator(absolute)]] = Field(default_factory=list)
+    """The folders below which scripts lie; none: anywhere."""
+    function_modules: list[Text] | None = None
+    """The modules, or packages, of whose functions a task may name one; None: any."""
+    environment: list[Text] | None = None
+    """Names, or patterns of names, of the variables that tasks inherit from the scheduler."""
+    confinement: ConfinementKeys = Field(default_factory=ConfinementKeys)
+    """Of every task that does not ask for another."""
+
+    def rules(self) -> SecurityRules:
+        """Return the section as the scheduler uses it."""
+        return SecurityRules(
+            is_enforced=self.enforce,
+            script_roots=tuple(map(str, self.script_roots)),
+            function_modules=_tuple(self.function_modules),
+            environment=_tuple(self.environment),
+            confinement=confinement_options(self.confinement),
+        )
+
+
+def _tuple(names: list[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(names)
+
+
+def confinement_options(keys: ConfinementKeys | Any) -> dict[str, Any]:
+    """Return the options that were given, as keywords of a task."""
+    names = [*ConfinementKeys.model_fields, "sha256"]
+    return {name: value for name in names if (value := getattr(keys, name, None)) is not None}

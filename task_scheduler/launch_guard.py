@@ -1,0 +1,185 @@
+"""The launch guard: what the configuration's section `security` makes of a start.
+
+Responsible for: defaults over which a task's own confinement stands, users and groups by number,
+the environment that a task inherits, and whether its script is opened and checked. Everything here
+happens in the scheduler, before the order; what only the task's process can do is `confinement`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from task_scheduler.confinement.refusal import StartRefusedError
+from task_scheduler.core.model import LaunchSpec
+from task_scheduler.errors import DefinitionError
+from task_scheduler.i18n import translate
+from task_scheduler.tasks.confinement import ports_of
+from task_scheduler.tasks.registry import kind_of
+from task_scheduler.tasks.script import ScriptTask
+from task_scheduler.tasks.task import BaseTask
+
+__all__ = ["LaunchGuard", "SecurityRules", "sentence_of"]
+
+SAFE_ENVIRONMENT = (
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "LC_*", "TZ", "TZDIR", "TMPDIR",
+    "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR",
+)  # fmt: skip
+"""What tasks inherit where `security.enforce` is on and `security.environment` says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityRules:
+    """The section `security` as the scheduler uses it; paths absolute."""
+
+    is_enforced: bool = False
+    script_roots: tuple[str, ...] = ()
+    function_modules: tuple[str, ...] | None = None
+    """Modules, or packages, that stored references may name; None: all but Python's own."""
+    environment: tuple[str, ...] | None = None
+    """Names, or patterns of names, that tasks inherit; None: all, or the safe ones if enforced."""
+    confinement: Mapping[str, Any] = field(default_factory=dict)
+    """Of tasks that do not ask for another; as `tasks.confinement` makes it."""
+
+    def allows_function(self, reference: str) -> bool:
+        """Whether a function may be imported because a stored or declared task names it.
+
+        Whoever can write to the ledger or the configuration must not thereby run `os.system`: the
+        modules of Python itself have to be named. What a program hands over as an object needs no
+        import and is not asked about.
+        """
+        module = reference.partition(":")[0]
+        if self.function_modules is None:
+            return module.partition(".")[0] not in sys.stdlib_module_names
+        return any(
+            module == name or module.startswith(f"{name}.") for name in self.function_modules
+        )
+
+
+class LaunchGuard:
+    """Makes of the command of an attempt what is really started."""
+
+    def __init__(self, rules: SecurityRules | None = None) -> None:
+        self.rules = rules or SecurityRules()
+
+    def allows_function(self, reference: str) -> bool:
+        """Whether the rules of the moment allow to import a function."""
+        return self.rules.allows_function(reference)
+
+    def guard(self, spec: LaunchSpec) -> LaunchSpec:
+        """Return the command with its confinement in numbers, and what it inherits.
+
+        Raises DefinitionError where what the task asks for cannot be had: its attempt has failed.
+        """
+        wishes = {**self.rules.confinement, **spec.confinement}
+        script = wishes.pop("script", None)
+        plan: dict[str, Any] = {
+            name: wishes[name]
+            for name in ("umask", "nice", "limits", "no_new_privileges")
+            if name in wishes
+        }
+        account = {}
+        if "user" in wishes or "group" in wishes:
+            account = _account(wishes.get("user"), wishes.get("group"))
+            plan |= {name: account[name] for name in ("uid", "gid", "groups")}
+        network = wishes.get("network", "all")
+        if network != "all":
+            plan["network"] = _network(network)
+        digest = wishes.get("sha256")
+        if script is not None and (self.rules.is_enforced or digest is not None):
+            plan["script"] = {
+                **script,
+                "sha256": digest,
+                "roots": list(self.rules.script_roots) if self.rules.is_enforced else [],
+                "owners": [plan["uid"]] if plan.get("uid") else [],
+                "is_lenient": not self.rules.is_enforced,
+            }
+        return dataclasses.replace(
+            spec,
+            confinement=plan,
+            env={**account.get("env", {}), **spec.env},
+            inherited=self.rules.environment
+            if self.rules.environment is not None
+            else SAFE_ENVIRONMENT
+            if self.rules.is_enforced
+            else None,
+        )
+
+    def warnings_of(self, task: BaseTask) -> list[str]:
+        """Return what is not safe about a task's script, where that is not refused at its start."""
+        if self.rules.is_enforced or kind_of(task) != "script":
+            return []
+        assert isinstance(task, ScriptTask)
+        if not os.path.isfile(task.script_path):  # noqa: PTH113  told already
+            return []
+        found = self.findings(task.script_path, task.confinement.get("sha256"))
+        return [
+            translate("confinement.unsafe_script", task_id=task.task_id, finding=text)
+            for text in found
+        ]
+
+    def findings(self, path: str, digest: str | None = None) -> list[str]:
+        """Return what is wrong with a script's file, as sentences; it is told, not refused."""
+        from task_scheduler.confinement.script_file import open_checked  # hashes are not for all
+
+        found: list[StartRefusedError] = []
+        try:
+            descriptor, _ = open_checked(
+                path, roots=self.rules.script_roots, digest=digest, find=found.append
+            )
+            os.close(descriptor)
+        except StartRefusedError as refusal:
+            found.append(refusal)
+        return [sentence_of(refusal) for refusal in found]
+
+
+def sentence_of(refusal: StartRefusedError) -> str:
+    """Return a refusal in the user's language, with the remedy."""
+    return translate(f"confinement.{refusal.reason}", what=refusal.what, why=refusal.why)
+
+
+def _account(user: str | int | None, group: str | int | None) -> dict[str, Any]:
+    """Return the numbers of an account, and the variables that name it."""
+    import grp  # not everywhere, and rarely asked
+    import pwd
+
+    try:
+        entry = None
+        if user is not None:
+            entry = pwd.getpwuid(user) if isinstance(user, int) else pwd.getpwnam(user)
+    except KeyError:
+        raise DefinitionError("confinement.no_user", value=user) from None
+    try:
+        gid = entry.pw_gid if entry else os.getgid()
+        if group is not None:
+            gid = (
+                grp.getgrgid(group).gr_gid if isinstance(group, int) else grp.getgrnam(group).gr_gid
+            )
+    except KeyError:
+        raise DefinitionError("confinement.no_group", value=group) from None
+    uid = entry.pw_uid if entry else os.getuid()
+    if os.geteuid() != 0 and (uid, gid) != (os.getuid(), os.getgid()):
+        name = entry.pw_name if entry else str(uid)
+        raise DefinitionError("confinement.not_root", value=name, own=os.getuid())
+    groups = sorted(os.getgrouplist(entry.pw_name, gid)) if entry else [gid]
+    env = {}
+    if entry:
+        env = {
+            "HOME": entry.pw_dir, "USER": entry.pw_name, "LOGNAME": entry.pw_name,
+            "SHELL": entry.pw_shell or "/bin/sh",
+        }  # fmt: skip
+    return {"uid": uid, "gid": gid, "groups": groups, "env": env}
+
+
+def _network(wish: str | Mapping[str, list[str]]) -> dict[str, Any]:
+    if isinstance(wish, str):
+        return {"kind": wish}
+    from task_scheduler.confinement.network import LANDLOCK_TCP, landlock_version  # loads ctypes
+
+    if landlock_version() < LANDLOCK_TCP:
+        raise DefinitionError("confinement.landlock_missing", what=landlock_version(), why="")
+    return {"kind": "tcp", "connect": ports_of(wish["tcp"]), "bind": []}

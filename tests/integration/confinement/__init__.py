@@ -1,0 +1,1 @@
+"""Confined programs, really started."""
