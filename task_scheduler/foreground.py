@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from task_scheduler.errors import TaskSchedulerError
@@ -22,6 +23,8 @@ STUCK = 10
 """The exit code of a process whose engine was stuck."""
 _LOOK_SECONDS = 2.0
 """Between two looks whether the engine is stuck."""
+_JOIN_SECONDS = 0.05
+"""Between two looks for a second signal while stopping."""
 _SWITCH_INTERVAL = 0.000_5
 """Seconds. Beside a CPU-bound function waking takes 1.5 ms (p99), at Python's own 5 ms 11 ms."""
 
@@ -46,35 +49,29 @@ def run_forever(scheduler: _Scheduler) -> int:
 
     Where the engine is stuck for `stall_exit_seconds`, the process ends with `STUCK`.
     """
-    received: list[int] = []
-    wanted = threading.Event()
-    is_reloading = threading.Event()
+    wanted: SimpleQueue[int] = SimpleQueue()
+    """Signals that came. Its `put` may interrupt its own `get`; an Event would be deadlocked."""
 
-    def end(number: int, _frame: object) -> None:
-        received.append(number)
-        wanted.set()
-
-    def reload(_number: int, _frame: object) -> None:
-        is_reloading.set()
-        wanted.set()
+    def note(number: int, _frame: object) -> None:
+        wanted.put(number)
 
     global _stop_foreground
-    handlers = {signal.SIGTERM: end, signal.SIGINT: end, signal.SIGHUP: reload}
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.signal(number, note) for number in numbers}
     interval = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_INTERVAL)
-    _stop_foreground = lambda: end(signal.SIGTERM, None)  # noqa: E731  it closes over this call
+    _stop_foreground = lambda: wanted.put(signal.SIGTERM)  # noqa: E731  it closes over this call
     try:
         scheduler.start()
-        while not received:
-            if not wanted.wait(_LOOK_SECONDS):
-                _leave_if_stuck(scheduler)
-                continue
-            wanted.clear()
-            if is_reloading.is_set():
-                is_reloading.clear()
+        while True:
+            came = _arrived(wanted, _LOOK_SECONDS)
+            ends = [number for number in came if number != signal.SIGHUP]
+            if ends:
+                return _drain(scheduler, ends, wanted)
+            if came:
                 _reload(scheduler)
-        return _drain(scheduler, received, wanted)
+            else:
+                _leave_if_stuck(scheduler)
     finally:
         _stop_foreground = None
         sys.setswitchinterval(interval)
@@ -93,19 +90,33 @@ def _leave_if_stuck(scheduler: _Scheduler) -> None:
         os._exit(STUCK)
 
 
-def _drain(scheduler: _Scheduler, received: list[int], wanted: threading.Event) -> int:
+def _arrived(wanted: SimpleQueue[int], seconds: float) -> list[int]:
+    """Wait so long for signals; return all that came.
+
+    Never for ever: a signal that the system gave to another thread does not wake this one.
+    """
+    try:
+        came = [wanted.get(timeout=seconds)]
+    except Empty:
+        return []
+    # No more than are there now: others may come all the time.
+    return came + [wanted.get() for _ in range(wanted.qsize())]
+
+
+def _drain(scheduler: _Scheduler, ends: list[int], wanted: SimpleQueue[int]) -> int:
     """Stop in another thread, so that a second signal is still heard."""
-    _say("runtime.shutting_down", signal=_name(received[0]), seconds=scheduler.stop_seconds)
+    _say("runtime.shutting_down", signal=_name(ends[0]), seconds=scheduler.stop_seconds)
     stopping = threading.Thread(target=scheduler.stop, name="task-scheduler-stop")
     stopping.start()
+    code, more = 0, ends[1:]
     while stopping.is_alive():
-        # A join with a timeout lets signal handlers of the main thread run.
-        stopping.join(0.1)
-        if len(received) > 1 and wanted.is_set():
-            wanted.clear()
-            _say("runtime.forced", signal=_name(received[-1]))
+        if more:
+            code = 128 + more[-1]
+            _say("runtime.forced", signal=_name(more[-1]))
             scheduler.force_stop()
-    return 0 if len(received) == 1 else 128 + received[-1]
+        stopping.join(_JOIN_SECONDS)
+        more = [number for number in _arrived(wanted, 0) if number != signal.SIGHUP]
+    return code
 
 
 def _reload(scheduler: _Scheduler) -> None:
@@ -135,16 +146,30 @@ def stop_on_terminate(scheduler: _Scheduler) -> None:
     if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         return
 
+    came: SimpleQueue[int] = SimpleQueue()
+    owner = os.getpid()
+
     def end() -> None:
         scheduler.stop()
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
-    def stop(number: int, _frame: object) -> None:
-        # In a thread of its own: the main thread may be inside a call that holds what stop needs.
-        signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    def listen() -> None:
+        came.get()
+        # Not a daemon: a program that ends meanwhile waits for it.
         threading.Thread(target=end, name="task-scheduler-stop").start()
 
+    def stop(number: int, _frame: object) -> None:
+        # No more than this: the main thread may be inside a call that holds what stop needs, or
+        # what starting a thread needs.
+        signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        if os.getpid() == owner:
+            came.put(number)
+        else:
+            # A fork: no thread listens here, and nothing here is the scheduler's.
+            os.kill(os.getpid(), number)
+
+    threading.Thread(target=listen, name="task-scheduler-signal", daemon=True).start()
     signal.signal(signal.SIGTERM, stop)
 
 

@@ -41,6 +41,8 @@ class Life:
                     census.MARK_VARIABLE: self.mark,
                     "PYTHONPATH": str(ROOT),
                     "LANG": "en",
+                    # What hangs is ended by SIGABRT, and says where it stood.
+                    "PYTHONFAULTHANDLER": "1",
                 },
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
@@ -86,10 +88,15 @@ class Life:
             self.process.stdin.flush()
 
     def wait(self, seconds: float) -> int | None:
-        """Wait for its end and return its exit code; None when it does not come in time."""
+        """Wait for its end and return its exit code; None when it does not come in time.
+
+        What hangs is ended then, and its errors say where each of its threads stood.
+        """
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
+            self.send(signal.SIGABRT)
+            self.process.wait(PATIENCE_SECONDS)
             return None
 
     def close(self) -> None:

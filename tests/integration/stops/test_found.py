@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +15,10 @@ import pytest
 
 from task_scheduler import CommandTask, TaskScheduler
 from tests.integration.crash import census
+from tests.integration.stops import lives
 from tests.integration.stops.lives import PATIENCE_SECONDS
+
+ROOT = str(lives.ROOT)
 
 
 class Asker:
@@ -85,6 +91,57 @@ def test_a_standby_succeeds_though_a_program_took_the_ledger_first_to_write(
         assert census.wait_for(lambda: state_of(standby) == "running", PATIENCE_SECONDS)
     finally:
         standby.stop()
+
+
+def test_signals_that_come_all_the_time_are_all_heard(tmp_path: Path) -> None:
+    """A handler that set an Event in the middle of its own wait was a deadlock, now and then."""
+    program = tmp_path / "program.py"
+    program.write_text(FLOODED, encoding="utf-8")
+
+    done = subprocess.run(
+        [sys.executable, program],
+        env={**os.environ, "PYTHONPATH": ROOT},
+        timeout=PATIENCE_SECONDS,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "SIGTERM" in done.stderr
+
+
+FLOODED = """
+import os, random, signal, sys, threading, time
+from task_scheduler import foreground
+
+class Scheduler:
+    stop_seconds = 1.0
+    reloads = 0
+
+    def start(self):
+        threading.Thread(target=self.disturb, daemon=True).start()
+
+    def disturb(self):
+        while self.reloads < 2_000:
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(random.uniform(0, 0.000_2))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def reload(self):
+        self.reloads += 1
+        return {"added": 0, "removed": 0}
+
+    def stuck_seconds(self):
+        return 0
+
+    def stop(self, timeout=None):
+        pass
+
+    force_stop = stop
+
+sys.exit(foreground.run_forever(Scheduler()))
+"""
 
 
 def state_of(scheduler: TaskScheduler) -> str:
