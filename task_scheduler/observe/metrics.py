@@ -77,6 +77,7 @@ class Metrics:
         self._task_limit = task_limit
         self._tasks: set[str] = set()
         self._running: set[int] = set()
+        self._is_held = False
         self._counts: dict[str, Counter[tuple[str, ...]]] = {
             name: Counter() if labels else Counter({(): 0})
             for name, (_, labels) in _COUNTERS.items()
@@ -109,6 +110,10 @@ class Metrics:
                 kind = event.trouble.kind
                 counts["faults"][kind.value,] += 1
                 counts["store_failures"][()] += kind.is_of_store
+            case events.LedgerHeld():
+                self._is_held = True
+            case events.LedgerReleased():
+                self._is_held = False
             case events.ListenerFailed():
                 counts["listener_failures"][()] += 1
             case events.ClockStepped():
@@ -145,6 +150,8 @@ class Metrics:
         yield durations
         running = len(self._running)
         yield GaugeMetricFamily("task_scheduler_running", "Attempts that run now.", running)
+        text = "Whether nothing starts until somebody says from where the ledger goes on."
+        yield GaugeMetricFamily("task_scheduler_ledger_held", text, float(self._is_held))
         if self._count_entries is not None:
             count = self._count_entries()
             yield GaugeMetricFamily("task_scheduler_entries", "Entries in the ledger.", count)

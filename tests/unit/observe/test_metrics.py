@@ -110,6 +110,17 @@ def test_trouble_is_counted() -> None:
     assert found["clock_steps_total"] == 1
 
 
+def test_a_ledger_is_held_until_it_is_released() -> None:
+    metrics = Metrics()
+    assert figures(metrics)["ledger_held"] == 0
+
+    metrics(events.LedgerHeld("rolled_back", SECOND))
+    assert figures(metrics)["ledger_held"] == 1
+
+    metrics(events.LedgerReleased(SECOND, 3, 0))
+    assert figures(metrics)["ledger_held"] == 0
+
+
 def test_tasks_beyond_the_limit_share_a_label() -> None:
     metrics = Metrics(task_limit=2)
 
