@@ -17,12 +17,14 @@ from task_scheduler.core.model import SECOND
 from task_scheduler.dispatcher import Dispatcher
 from task_scheduler.errors import SchedulerStoppedError, StoreUnavailableError
 from task_scheduler.stores import sqlite
+from task_scheduler.stores.engine_lock import EngineLock
 from task_scheduler.stores.sqlite import SqliteStore
 from task_scheduler.testing import VirtualScheduler
-from tests.contract.ledgers import ids, put
+from tests.contract.ledgers import child, ids, put
 from tests.integration.facade.bench import Bench as Facade
 from tests.integration.facade.bench import eventually, ran
 from tests.regressions.worlds import (
+    HOLDER,
     HOUR,
     began,
     command,
@@ -118,7 +120,7 @@ def test_apscheduler_1083_an_outage_of_the_store_during_a_job_ends_with_the_outa
     claim = bench.start()
     bench.end(claim)
     for number in range(6):
-        bench.store.fails = "before" if number % 2 else "after"
+        bench.store.fails = "after" if number % 2 else "before"
         with pytest.raises(StoreUnavailableError):
             bench.tick(after=10)
         bench.engine.look_again()
@@ -257,6 +259,17 @@ def test_hermes_agent_108945_a_crash_between_planning_and_starting_loses_no_slot
     assert bench.skips() == []
 
 
+def test_dkron_998_a_lock_that_was_given_back_is_free_for_every_process(tmp_path: Path) -> None:
+    lock = EngineLock(tmp_path / "lock")
+    assert lock.acquire()
+    lock.release()
+
+    with child(HOLDER, tmp_path / "lock") as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "True\n"
+        other.kill()
+
+
 def test_dkron_998_the_next_holder_goes_on_with_every_schedule(facade: Facade) -> None:
     first, second = facade.running(), facade.scheduler()
     for scheduler in (first, second):
@@ -286,6 +299,19 @@ def test_mesos_chronos_219_a_restart_loses_no_job_and_needs_no_hand(power_cut: b
     after = {task_id: row["run_count"] for task_id, row in tasks(world).items()}
     assert after.keys() == before.keys()
     assert all(after[task_id] > before[task_id] for task_id in before)
+
+
+def test_mesos_chronos_219_what_waits_is_planned_by_the_next_process_without_being_asked(
+    bench: Bench,
+) -> None:
+    bench.add(entry())
+    bench.end(bench.start())
+    bench.tick()
+
+    next_process(bench)
+    bench.tick(after=10)
+
+    assert bench.start().scheduled_at == T0 + 10 * SECOND
 
 
 def tasks(world: VirtualScheduler) -> dict[str, dict[str, int]]:

@@ -15,7 +15,9 @@ import pytest
 
 from task_scheduler import FunctionTask, TaskSchedulerError
 from task_scheduler.core.model import Outcome
+from task_scheduler.core.recovery import Verdict
 from task_scheduler.core.settlement import Settlement
+from task_scheduler.stores import sqlite
 from task_scheduler.stores.sqlite import SqliteReader, SqliteStore
 from task_scheduler.supervision.process_tree import descendants, read_stat
 from task_scheduler.tasks.attempt import perform
@@ -24,7 +26,7 @@ from task_scheduler.testing import VirtualScheduler
 from tests.contract.ledgers import put
 from tests.integration.facade.bench import Bench as Facade
 from tests.integration.facade.bench import ran
-from tests.integration.supervision.bench import Bench, eventually, is_alive
+from tests.integration.supervision.bench import Bench, claim_of, eventually, is_alive
 from tests.regressions.worlds import function, only, states
 
 START = "2026-06-01T00:00:00+00:00"
@@ -70,15 +72,24 @@ def test_dagster_6435_more_output_than_a_pipe_holds_blocks_nobody(bench: Bench) 
 
 
 def test_apscheduler_17_a_job_that_hangs_has_a_timeout_and_blocks_no_other() -> None:
-    world = VirtualScheduler({"scheduler": {"max_workers": 1}}, start=START)
+    world = VirtualScheduler({"scheduler": {"max_workers": 2}}, start=START)
     world.add_task(function("hangs", timeout=60, max_retries=0), at="2026-06-01T00:05:00Z")
     world.add_task(function("other", misfire="run_all"), every="2m")
+    world.add_task(function("again", timeout=60, retry_delay=5), at="2026-06-01T00:05:00Z")
     world.script("hangs", duration=math.inf)
+    world.script("again", duration=["10m", "1s"])
 
     world.run_for(minutes=20, seconds=30)
 
     assert states(world, "hangs") == ["timed_out"]
     assert states(world, "other") == ["succeeded"] * 11
+    run = only(world.runs("again"))
+    assert [a["outcome"] for a in world.ledger.run(run["run_id"])["attempts"]] == [
+        "timed_out",
+        "succeeded",
+    ]
+    # Not beside the thread that nobody can stop: it ends ten minutes after its start.
+    assert run["started_at"] >= "2026-06-01T00:15"
 
 
 def test_supercronic_88_orphans_that_end_leave_no_zombies_behind(bench: Bench) -> None:
@@ -199,7 +210,10 @@ def test_apscheduler_250_a_stop_in_the_rush_neither_hangs_nor_complains(
     assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []
 
 
-def test_apscheduler_843_readers_and_the_writer_never_lock_each_other_out(tmp_path: Path) -> None:
+def test_apscheduler_843_readers_and_the_writer_never_lock_each_other_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.05)
     path = tmp_path / "scheduler.db"
     store, is_over = SqliteStore(path), threading.Event()
     failures: list[BaseException] = []
@@ -230,6 +244,13 @@ def test_apscheduler_843_readers_and_the_writer_never_lock_each_other_out(tmp_pa
     assert failures == []
     assert len(store.fetch("all_task_ids", limit=999)) == 150
     assert max(counts) > 0
+    long_reader = sqlite.read_only(str(path))
+    cursor = long_reader.execute("SELECT task_id FROM entries")
+    assert cursor.fetchone()
+    with store.transaction():
+        put(store, "beside one that reads on")
+    cursor.close()
+    long_reader.close()
     store.close()
 
 
@@ -253,6 +274,9 @@ def test_dkron_1009_two_dozen_runs_leave_no_descriptor_no_thread_and_no_file(ben
     for claim in claims:
         bench.end_of(claim)
     bench.executor.forget(claims)
+    for number in range(24):
+        verdict, _ = bench.executor.inspect(claim_of(1_000 + number), is_same_boot=True)
+        assert verdict == Verdict.NOT_STARTED
 
     eventually("all is given back", lambda: open_things() == before)
     assert bench.executor.running_count() == 0

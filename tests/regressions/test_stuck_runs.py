@@ -190,7 +190,7 @@ def test_quartz_1477_whoever_does_not_get_the_lock_does_not_go_on(tmp_path: Path
 
 
 def test_airflow_32289_a_recovery_that_is_repeated_records_one_loss(bench: Bench) -> None:
-    bench.add(entry(seconds=1000))
+    bench.add(entry(seconds=1000, max_retries=1, retry_delay_seconds=1))
     bench.start()
     bench.tick()
     recovered = next_process(bench)
@@ -202,9 +202,13 @@ def test_airflow_32289_a_recovery_that_is_repeated_records_one_loss(bench: Bench
 
     assert bench.rows("SELECT attempt, outcome FROM attempts") == [(1, "lost")]
     assert bench.runs("recoveries, attempt") == [(1, 1)]
+    bench.end(bench.start(), Outcome.FAILED)
+    bench.tick()
+    bench.tick(after=2)
     bench.end(bench.start())
     bench.tick()
-    assert bench.runs("state, attempt, recoveries") == [("succeeded", 2, 1)]
+    # The loss used up no retry: the failure after it still had its own.
+    assert bench.runs("state, attempt, recoveries") == [("succeeded", 3, 1)]
 
 
 def test_apscheduler_946_a_graceful_stop_leaves_nothing_claimed(facade: Facade) -> None:

@@ -24,6 +24,7 @@ from tests.unit.core.engine_bench import Bench, Hands
 __all__ = [
     "DAY",
     "FIRST_BOOT",
+    "HOLDER",
     "HOUR",
     "YEAR",
     "began",
@@ -46,6 +47,14 @@ YEAR = 365 * DAY
 """Seconds."""
 
 FIRST_BOOT = "first boot"
+HOLDER = """
+    import sys
+    from pathlib import Path
+    from task_scheduler.stores.engine_lock import EngineLock
+    print(EngineLock(Path(sys.argv[1])).acquire(), flush=True)
+    sys.stdin.read()
+"""
+"""A program that tries for a lock, tells whether it has it, and keeps it until it is ended."""
 
 
 def command(task_id: str = "job", **policies: Any) -> CommandTask:
