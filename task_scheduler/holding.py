@@ -10,6 +10,7 @@ scheduler.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,6 +67,8 @@ class HoldingOptions:
     pools: Mapping[str, int] = field(default_factory=dict)
     guard: Callable[[LaunchSpec], LaunchSpec] = lambda spec: spec
     """Says how a command is really started (`launch_guard`)."""
+    mask: Callable[[str], str] = lambda text: text
+    """Takes secrets out of what is to be recorded."""
 
 
 class Holding:
@@ -89,7 +92,7 @@ class Holding:
         self._clock = clock
         self._bindings = bindings
         self._emit = emit
-        self._report = report
+        self._forward = report
         self._dispatcher: Dispatcher | None = None
         self._missing_since: Microseconds | None = None
         """Since when, on the boot clock, files of the ledger are not in their places."""
@@ -100,7 +103,7 @@ class Holding:
             runs=files.runs,
             bell=files.bell,
             clock=clock,
-            report=report,
+            report=self._report,
             release=self._release_seat,
             emit=emit,
             output_limit_bytes=options.output_limit_bytes,
@@ -130,6 +133,12 @@ class Holding:
             last_run_id=self.store.fetch("last_run_id"),
             boot_id=read_boot_id(),
         )
+
+    def _report(self, fact: Fact) -> None:
+        """Pass a fact on to the engine; an error may quote what nobody should read."""
+        if isinstance(fact, Completion) and fact.error is not None:
+            fact = dataclasses.replace(fact, error=self.options.mask(fact.error))
+        self._forward(fact)
 
     def _look_back(self, *, with_folders: bool) -> None:
         """Hold the ledger if it is older than what ran."""

@@ -18,10 +18,12 @@ from task_scheduler.confinement.refusal import StartRefusedError
 from task_scheduler.core.model import LaunchSpec
 from task_scheduler.errors import DefinitionError
 from task_scheduler.i18n import translate
+from task_scheduler.masking import Masker
 from task_scheduler.tasks.confinement import ports_of
 from task_scheduler.tasks.registry import kind_of
 from task_scheduler.tasks.script import ScriptTask
 from task_scheduler.tasks.task import BaseTask
+from task_scheduler.vault import SecretSource, Vault
 
 __all__ = ["LaunchGuard", "SecurityRules", "sentence_of"]
 
@@ -44,6 +46,8 @@ class SecurityRules:
     """Names, or patterns of names, that tasks inherit; None: all, or the safe ones if enforced."""
     confinement: Mapping[str, Any] = field(default_factory=dict)
     """Of tasks that do not ask for another; as `tasks.confinement` makes it."""
+    secrets: Mapping[str, SecretSource] = field(default_factory=dict)
+    """Where secrets lie, by their names."""
 
     def allows_function(self, reference: str) -> bool:
         """Whether a function may be imported because a stored or declared task names it.
@@ -65,6 +69,8 @@ class LaunchGuard:
 
     def __init__(self, rules: SecurityRules | None = None) -> None:
         self.rules = rules or SecurityRules()
+        self.masker = Masker()
+        """Knows every secret that was handed to a task."""
 
     def allows_function(self, reference: str) -> bool:
         """Whether the rules of the moment allow to import a function."""
@@ -98,10 +104,16 @@ class LaunchGuard:
                 "owners": [plan["uid"]] if plan.get("uid") else [],
                 "is_lenient": not self.rules.is_enforced,
             }
+        vault = Vault(self.rules.secrets, masker=self.masker)
+        env, files = vault.fill(spec.env)
+        if files:
+            plan["files"] = files
         return dataclasses.replace(
             spec,
             confinement=plan,
-            env={**account.get("env", {}), **spec.env},
+            env={**account.get("env", {}), **env},
+            withheld=frozenset(vault.variables),
+            masks=tuple(self.masker.forms),
             inherited=self.rules.environment
             if self.rules.environment is not None
             else SAFE_ENVIRONMENT

@@ -90,6 +90,7 @@ class TaskScheduler(LedgerCare):
                 output_limit_bytes=settings.storage.output_limit,
                 pools=settings.pools,
                 guard=self._guard.guard,
+                mask=self._guard.masker.mask,
             ),
             clock=self._clock,
             bindings=self._bindings,
@@ -432,6 +433,7 @@ class TaskScheduler(LedgerCare):
             backup_count=settings.logging.backup_count,
             format=settings.logging.format,
             console=settings.logging.console,
+            mask=self._guard.masker.mask,
         )
 
     def _apply_settings(self, settings: Any) -> None:

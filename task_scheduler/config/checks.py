@@ -23,7 +23,7 @@ from task_scheduler.config.entry_times import LISTS, TIMES, EntryError, RuleConf
 from task_scheduler.config.layers import Merged
 from task_scheduler.config.problems import KeyPath, Place, Problem, dotted, hint_for, shown
 from task_scheduler.config.sections import PolicyKeys
-from task_scheduler.config.security import ConfinementKeys
+from task_scheduler.config.security import ConfinementKeys, SecretConfig
 from task_scheduler.config.settings import SECTIONS, TWINS, Places, Settings, known_keys
 from task_scheduler.i18n import translate
 from task_scheduler.schedules.calendars.named_calendar import Calendar
@@ -313,6 +313,8 @@ class _Check:
                 CalendarConfig if len(path) == len(("calendars", "name", "key")) else WindowConfig
             )
             known = [field.alias or name for name, field in model.model_fields.items()]
+        elif path[:2] == ("security", "secrets"):
+            known = list(SecretConfig.model_fields)
         elif path[:2] == ("security", "confinement"):
             known = list(ConfinementKeys.model_fields)
         elif section != "entries":

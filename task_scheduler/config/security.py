@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from task_scheduler.config.amounts import DURATION_PATTERN, SIZE_PATTERN, parse_duration, parse_size
@@ -17,8 +17,13 @@ from task_scheduler.config.sections import Model, Text, absolute
 from task_scheduler.errors import ConfigError, DefinitionError
 from task_scheduler.launch_guard import SecurityRules
 from task_scheduler.tasks.confinement import LIMIT_NAMES, confinement_of
+from task_scheduler.vault import SecretSource
 
 __all__ = ["ConfinementKeys", "SecuritySection", "confinement_option", "confinement_options"]
+
+
+def _file(value: Any, info: ValidationInfo) -> Any:
+    return None if value is None else absolute(value, info)
 
 
 def _checked(name: str) -> Callable[[Any], Any]:
@@ -106,6 +111,25 @@ class ConfinementKeys(Model):
     no_new_privileges: confinement_option("no_new_privileges") = None  # type: ignore[valid-type]
 
 
+class SecretConfig(Model):
+    """Where a secret lies: exactly one of these."""
+
+    file: Annotated[Path | None, BeforeValidator(_file)] = None
+    env: Text | None = None
+    credential: Text | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> SecretConfig:
+        if len(self.model_fields_set) != 1:
+            raise PydanticCustomError("config.must_be_secret", "not one")
+        return self
+
+    def source(self) -> SecretSource:
+        """Return it as the vault takes it."""
+        [kind] = self.model_fields_set
+        return SecretSource(kind, str(getattr(self, kind)))
+
+
 class SecuritySection(Model):
     """What tasks may do, and which code runs at all."""
 
@@ -117,6 +141,8 @@ class SecuritySection(Model):
     """The modules, or packages, of whose functions a task may name one; None: any."""
     environment: list[Text] | None = None
     """Names, or patterns of names, of the variables that tasks inherit from the scheduler."""
+    secrets: dict[str, SecretConfig] = Field(default_factory=dict)
+    """Where the secrets lie that tasks name as ``${secret:NAME}``."""
     confinement: ConfinementKeys = Field(default_factory=ConfinementKeys)
     """Of every task that does not ask for another."""
 
@@ -128,6 +154,7 @@ class SecuritySection(Model):
             function_modules=_tuple(self.function_modules),
             environment=_tuple(self.environment),
             confinement=confinement_options(self.confinement),
+            secrets={name: secret.source() for name, secret in self.secrets.items()},
         )
 
 

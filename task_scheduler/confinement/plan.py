@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 from task_scheduler.confinement import network, rights, script_file
@@ -19,8 +19,12 @@ __all__ = ["confine"]
 _BOOTSTRAP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "as_script.py")
 
 
-def confine(plan: Mapping[str, Any], argv: Sequence[bytes]) -> tuple[list[bytes], str | None]:
+def confine(
+    plan: Mapping[str, Any], argv: Sequence[bytes], env: MutableMapping[bytes, bytes] | None = None
+) -> tuple[list[bytes], str | None]:
     """Confine this process; return the arguments to start, and the program's path if it is open.
+
+    Variables that name files are set in `env`.
 
     The keys of a plan, each of which may be missing:
 
@@ -28,6 +32,7 @@ def confine(plan: Mapping[str, Any], argv: Sequence[bytes]) -> tuple[list[bytes]
       in `argv`; of a lenient one only the digest is held to
     - `network`: {kind: "none" | "loopback" | "tcp", connect: [ports], bind: [ports]}
     - `limits`: {name: number} of `rights.LIMITS`; `nice`; `umask`
+    - `files`: {variable: content}; the variable names a file with it that only descriptors lead to
     - `uid`, `gid`, `groups`: numbers
     - `no_new_privileges`: true
 
@@ -38,6 +43,9 @@ def confine(plan: Mapping[str, Any], argv: Sequence[bytes]) -> tuple[list[bytes]
     if plan.get("script"):
         # While we are who we are: the task's user need not be able to read it.
         arguments, program = _open_script(plan["script"], arguments)
+    for variable, content in (plan.get("files") or {}).items():
+        if env is not None:
+            env[os.fsencode(variable)] = _file_of(content)
     net = plan.get("network") or {}
     if net.get("kind") in ("none", "loopback"):
         # It takes root, or a user namespace: before the user changes.
@@ -78,6 +86,16 @@ def _open_script(
         return arguments, opened
     arguments[place] = os.fsencode(opened)
     return arguments, None
+
+
+def _file_of(content: str) -> bytes:
+    """Return the path of a file in memory that the program inherits."""
+    descriptor = os.memfd_create("secret", 0)
+    data = content.encode("utf-8", "surrogateescape")
+    while data:
+        data = data[os.write(descriptor, data) :]
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return b"/proc/self/fd/%d" % descriptor
 
 
 def _let_pass(refusal: StartRefusedError) -> None:

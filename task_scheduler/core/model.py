@@ -230,6 +230,10 @@ class LaunchSpec:
     """What the task asks for (`tasks.confinement`), then what it gets (`confinement.plan`)."""
     inherited: tuple[str, ...] | None = None
     """Patterns of the variables of the scheduler that it inherits; None: all of them."""
+    withheld: frozenset[str] = frozenset()
+    """Variables of the scheduler that it never inherits: they hold secrets."""
+    masks: tuple[bytes, ...] = ()
+    """What is replaced in its output."""
 
 
 @dataclass(frozen=True, slots=True)

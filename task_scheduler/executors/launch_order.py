@@ -33,7 +33,7 @@ def order_of(spec: LaunchSpec, *, folder: bytes, bell: bytes, output_limit_bytes
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if name not in _NOT_INHERITED and _is_inherited(name, spec.inherited)
+        if name not in _NOT_INHERITED | spec.withheld and _is_inherited(name, spec.inherited)
     }
     variables = {**inherited, **spec.env}
     env = {os.fsencode(name): os.fsencode(value) for name, value in variables.items()}
@@ -49,6 +49,7 @@ def order_of(spec: LaunchSpec, *, folder: bytes, bell: bytes, output_limit_bytes
         bell=bell,
         texts=_texts(spec, output_limit_bytes),
         confinement=spec.confinement,
+        masks=spec.masks,
     )
 
 

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from task_scheduler.core.faults import FaultKind, Trouble
@@ -77,12 +78,14 @@ def open_logs(
     backup_count: int = 5,
     format: str = "text",  # noqa: A002  the word of the config
     console: bool = True,
+    mask: Callable[[str], str] | None = None,
 ) -> LogHandle:
     """Send what the logger ``TaskScheduler`` is told into ``folder/file_name``, and to stderr.
 
     A second handle on the same file shares it, and its options hold from then on. `format` is
     ``text`` or ``json``. With `console` lines also go to stderr, as long as the root logger has no
-    handlers: a program that has set logging up sees every line through its own. Raises ValueError
+    handlers: a program that has set logging up sees every line through its own. `mask` takes
+    secrets out of each line. Raises ValueError
     for an unknown level or format; a file that cannot be written raises nothing, now or later.
     """
     number = _level_of(level)
@@ -98,13 +101,25 @@ def open_logs(
             file = LogFile(path, max_bytes=max_bytes, backup_count=backup_count)
             _logger.addHandler(file)
         file.max_bytes, file.backup_count = max_bytes, backup_count
-        file.setFormatter(_FORMATS[format]())
+        file.setFormatter(_Masked(_FORMATS[format](), mask) if mask else _FORMATS[format]())
         if console:
             _console.setFormatter(file.formatter)
         handle = LogHandle(file, number, console=console)
         _handles.append(handle)
         _arrange()
     return handle
+
+
+class _Masked(logging.Formatter):
+    """Write a line as another formatter does, without the secrets in it."""
+
+    def __init__(self, inner: logging.Formatter, mask: Callable[[str], str]) -> None:
+        super().__init__()
+        self._inner = inner
+        self._mask = mask
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._mask(self._inner.format(record))
 
 
 class _Console(logging.Handler):

@@ -23,7 +23,7 @@ FORMAT = 2
 """Within a number fields are only added; a launcher that was started by an older scheduler, after
 an upgrade on the disk, does without them. So what must not be done without has a new number."""
 _UNCONFINED = 1
-"""The format of an order that confines nothing."""
+"""The format of an order that neither confines nor masks anything."""
 FOREIGN_ORDER = -1_000
 """The status of an order that another release wrote in a newer format: nothing was started."""
 FOLDER_VARIABLE = "TASK_SCHEDULER_ATTEMPT_FOLDER"
@@ -41,6 +41,7 @@ class Order:
         "env",
         "folder",
         "kill_grace_seconds",
+        "masks",
         "output_limit_bytes",
         "texts",
         "timeout_seconds",
@@ -60,6 +61,7 @@ class Order:
         bell: bytes,
         texts: Mapping[str, str],
         confinement: Mapping[str, Any] | None = None,
+        masks: Sequence[bytes] = (),
     ) -> None:
         self.folder = folder
         self.argv = list(argv)
@@ -71,6 +73,8 @@ class Order:
         self.bell = bell
         self.confinement = dict(confinement or {})
         """What `confinement.plan` carries out; empty for most."""
+        self.masks = list(masks)
+        """What is replaced in the output; empty for most."""
         self.texts = dict(texts)
         """Sentences in the user's language; what only the supervisor knows stands as ``{name}``."""
 
@@ -78,7 +82,7 @@ class Order:
         """Return the order as one message."""
         return encode_message(
             {
-                "format": FORMAT if self.confinement else _UNCONFINED,
+                "format": FORMAT if self.confinement or self.masks else _UNCONFINED,
                 "folder": _text(self.folder),
                 "argv": [_text(item) for item in self.argv],
                 "working_dir": _text(self.working_dir),
@@ -89,6 +93,7 @@ class Order:
                 "bell": _text(self.bell),
                 "texts": self.texts,
                 "confinement": self.confinement,
+                "masks": [_text(mask) for mask in self.masks],
             }
         )
 
@@ -109,6 +114,7 @@ class Order:
             bell=_bytes(fields["bell"]),
             texts=fields["texts"],
             confinement=fields.get("confinement"),
+            masks=[_bytes(mask) for mask in fields.get("masks", ())],
         )
 
 

@@ -33,6 +33,10 @@ from task_scheduler.supervision.process_tree import (
 )
 from task_scheduler.supervision.task_start import REPORT_BYTES, StartFailure, start_task
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from task_scheduler.masking import StreamMasker
+
 __all__ = ["supervise"]
 
 _SECOND = 1_000_000
@@ -88,6 +92,7 @@ class Supervisor:
         self._order = order
         self._lock = lock
         self._output = output
+        self._masker = _masker_of(order)
         self._clock = SystemClock()
         self._has_subreaper = kernel.adopt_orphans()
         self._pid = 0
@@ -293,7 +298,7 @@ class Supervisor:
         except BlockingIOError:
             return False
         if chunk:
-            self._output.add(chunk)
+            self._output.add(self._masker.feed(chunk) if self._masker else chunk)
         else:
             self._pipe = self._let_go(self._pipe)
         return bool(chunk)
@@ -303,6 +308,8 @@ class Supervisor:
         for _ in range(_DRAIN_CHUNKS):
             if self._pipe < 0 or not self._copy():
                 break
+        if self._masker is not None:
+            self._output.add(self._masker.flush())
         if self._report >= 0:
             self._start_report = os.read(self._report, REPORT_BYTES)
 
@@ -386,6 +393,14 @@ def _hold(folder: bytes) -> int | None:
         # Somebody looks at the files, or a second order for the same attempt came first.
         time.sleep(0.005)
     return None
+
+
+def _masker_of(order: Order) -> StreamMasker | None:
+    if not order.masks:
+        return None
+    from task_scheduler.masking import StreamMasker  # few tasks have secrets
+
+    return StreamMasker(order.masks)
 
 
 def _output_of(order: Order) -> Output:

@@ -117,7 +117,7 @@ def _confine(order: Order, report: int) -> tuple[list[bytes], bytes | None]:
     from task_scheduler.confinement.refusal import StartRefusedError
 
     try:
-        argv, program = confine(order.confinement, order.argv)
+        argv, program = confine(order.confinement, order.argv, order.env)
     except StartRefusedError as refusal:
         os.write(report, _STEP_REFUSED + b" " + refusal.encode()[: REPORT_BYTES - 16])
         os._exit(126)

@@ -12,7 +12,7 @@ from typing import Any
 
 from task_scheduler.errors import DefinitionError
 
-__all__ = ["LIMIT_NAMES", "OPTIONS", "confinement_of", "ports_of", "take_options"]
+__all__ = ["LIMIT_NAMES", "OPTIONS", "confinement_of", "names_secret", "ports_of", "take_options"]
 
 OPTIONS = ("user", "group", "umask", "nice", "limits", "network", "no_new_privileges")
 """The keywords of tasks that run in a process; `ScriptTask` has `sha256` too."""
@@ -52,6 +52,11 @@ def ports_of(rules: list[str]) -> list[int]:
             raise ValueError(rule)
         ports |= set(range(first, last + 1))
     return sorted(ports)
+
+
+def names_secret(text: str) -> bool:
+    """Whether a text refers to a secret: where everybody can read it, it must not."""
+    return "${secret:" in text or "${secret-file:" in text
 
 
 def _account(name: str) -> Any:

@@ -16,7 +16,7 @@ from task_scheduler.core.model import LaunchSpec, Policies
 from task_scheduler.core.policies import policies_from
 from task_scheduler.errors import DefinitionError
 from task_scheduler.i18n import translate
-from task_scheduler.tasks.confinement import confinement_of, take_options
+from task_scheduler.tasks.confinement import confinement_of, names_secret, take_options
 from task_scheduler.tasks.context import RunContext, active_context, environment
 from task_scheduler.tasks.task import BaseTask
 
@@ -140,7 +140,11 @@ def absolute_path(task_id: str, what: str, path: object) -> str:
 
 def texts_of(task_id: str, what: str, items: Iterable[object]) -> list[str]:
     """Return arguments as text; numbers and paths are welcome, anything else DefinitionError."""
-    return [check_text(task_id, what, item) for item in items]
+    texts = [check_text(task_id, what, item) for item in items]
+    for text in texts:
+        if names_secret(text):
+            raise DefinitionError("confinement.secret_in_argument", task_id=task_id, value=text)
+    return texts
 
 
 def check_text(task_id: str, what: str, item: object) -> str:

@@ -46,7 +46,7 @@ def test_the_section_becomes_rules(load: Load) -> None:
 
 
 def test_a_declared_task_takes_its_confinement(load: Load) -> None:
-    config = load_plain(load, 
+    config = load_plain(load,
         {
             "entries": {
                 "job": {
