@@ -19,6 +19,7 @@ from task_scheduler.bindings import Bindings
 from task_scheduler.clock import read_boot_id
 from task_scheduler.core.engine import Engine
 from task_scheduler.core.events import LedgerHeld
+from task_scheduler.core.faults import Trouble
 from task_scheduler.core.hold import Mileage
 from task_scheduler.core.inbox import AddEntries, Fact, Returned
 from task_scheduler.core.limits import EngineLimits
@@ -42,8 +43,9 @@ from task_scheduler.i18n import translate
 from task_scheduler.retention import Retention
 from task_scheduler.rollback import look_for_rollback
 from task_scheduler.state_files import StateFiles
+from task_scheduler.stores.background_check import BackgroundCheck
 from task_scheduler.stores.engine_lock import EngineLock
-from task_scheduler.stores.sqlite import SqliteStore
+from task_scheduler.stores.sqlite import SqliteStore, read_only
 from task_scheduler.tasks.attempt import describe, perform
 from task_scheduler.tasks.context import RunContext
 from task_scheduler.version import __version__
@@ -116,6 +118,7 @@ class Holding:
             files=self.processes,
             last_run_id=lambda: self.engine.last_run_id,
         )
+        self._check = BackgroundCheck(lambda: read_only(store.path), store.condemn)
         self.pool: WorkerPool | None = None
         self.engine = Engine(
             store=store,
@@ -198,6 +201,8 @@ class Holding:
                 # Promised by the earlier process, which may not have come to ask for it.
                 self.processes.cancel(claim, reason)
         self.pool.start(options.workers)
+        if not options.is_memory:
+            self._check.start(is_urgent=self.store.is_large)
         engine.is_passive = False
         self.is_active = True
         for event in recovered.events:
@@ -334,6 +339,10 @@ class Holding:
 
     # -- when files are not where they were ------------------------------------------------------
 
+    def troubles(self) -> list[Trouble]:
+        """Return what the parts say is wrong with them; asked from another thread."""
+        return self.processes.troubles() if self.is_active else []
+
     def is_in_place(self) -> bool:
         """Whether the ledger's files are those that are open here."""
         return self.store.is_memory or (self.store.is_in_place() and self._lock.is_in_place())
@@ -359,6 +368,7 @@ class Holding:
                     "errors.store_replaced", path=str(files.database), reason=str(files.lock)
                 )
             self.store.write_back()
+            self.marks.write_back()
             self.processes.mend_places()
         except OSError as error:
             raise StoreUnavailableError(
@@ -394,6 +404,7 @@ class Holding:
 
     def close(self) -> None:
         """Close everything and let the lock go, last."""
+        self._check.close()
         try:
             self.processes.close()
             if self.pool is not None:

@@ -17,9 +17,12 @@ from task_scheduler.engine_loop import EngineLoop
 from task_scheduler.event_stream import EventStream
 from task_scheduler.fault_board import FaultBoard
 from task_scheduler.holding import Holding
+from task_scheduler.i18n import preload
 from task_scheduler.watchdog import Probe, Watchdog, Work
 
 __all__ = ["Vigil"]
+
+_OF_PARTS = frozenset({FaultKind.SOCKET_FAILED, FaultKind.LAUNCH_FAILED, FaultKind.OUTPUT_FAILED})
 
 
 class Vigil:
@@ -61,6 +64,7 @@ class Vigil:
         held: Callable[[], tuple[Holding | None, ControlServer | None]],
     ) -> None:
         """Watch over an engine's thread and what it holds, from now on."""
+        preload("errors", "faults", "logs", "runtime", "supervision")
         stream = self._stream
         stream.engine = thread
 
@@ -76,9 +80,10 @@ class Vigil:
                 loop.doubt()
             why = server.mend() if server is not None else ""
             where = str(holding.options.files.socket)
-            return [Trouble(FaultKind.SOCKET_FAILED, where, why)] if why else []
+            unheard = [Trouble(FaultKind.SOCKET_FAILED, where, why)] if why else []
+            return [*unheard, *holding.troubles()]
 
-        own = (frozenset({FaultKind.SOCKET_FAILED}), look)
+        own = (_OF_PARTS, look)
         self._watchdog = Watchdog(
             clock=self._clock, board=self.board, work=work, probes=[own, *self._probes]
         )

@@ -28,7 +28,7 @@ from task_scheduler.core.model import SECOND, Microseconds
 from task_scheduler.core.ports import Clock
 from task_scheduler.fault_board import FaultBoard
 from task_scheduler.i18n import translate
-from task_scheduler.trouble import place_of
+from task_scheduler.trouble import place_of, trouble_of
 
 __all__ = ["STALL_SECONDS", "Probe", "Watchdog", "Work"]
 
@@ -116,6 +116,7 @@ class Watchdog:
         self._board.settle()
 
     def _watch(self) -> None:
+        has_failed = False
         while True:
             beat = _BEAT_SECONDS if self._board.is_clear else _TROUBLED_BEAT_SECONDS
             if self._end.wait(beat):
@@ -123,8 +124,12 @@ class Watchdog:
             try:
                 self.look()
             except Exception as error:  # fence: listener
-                where = type(error).__name__
-                self._board.begin(Trouble(FaultKind.TICK_FAILED, where, str(error)))
+                has_failed = True
+                self._board.begin(trouble_of(error))
+            else:
+                if has_failed:
+                    self._board.end([FaultKind.TICK_FAILED])
+                has_failed = False
 
     def _report(self, kinds: Iterable[FaultKind], troubles: Iterable[Trouble]) -> None:
         found = {trouble.kind: trouble for trouble in troubles}

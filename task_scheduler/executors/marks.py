@@ -70,6 +70,9 @@ class MemoryMarks:
     def note_claims(self, token: int, run_id: int) -> None:
         """Keep how far the claims of the ledger came, after their commit."""
 
+    def write_back(self) -> None:
+        """Put the file back in its place where it vanished; raises OSError where that cannot be."""
+
     def close(self) -> None:
         """Let go of the memory."""
 
@@ -79,6 +82,7 @@ class MarkFile(MemoryMarks):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
+        self._path = path
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
         descriptor = os.open(path, flags, 0o600)
         try:
@@ -117,6 +121,19 @@ class MarkFile(MemoryMarks):
             # the old count.
             words[_TOKEN] = 0
         words[_TOKEN] = token
+
+    def write_back(self) -> None:
+        """Put the file back in its place where it vanished; raises OSError where that cannot be."""
+        if self._path.exists():
+            return
+        fresh, before = MarkFile(self._path), self._map
+        size = min(len(before), len(fresh._map))
+        fresh._map[:size] = before[:size]
+        self._words, self._map = fresh._words, fresh._map
+        self._bytes = self._map
+        # What a worker wrote meanwhile into the one that is gone; of one claim marks only rise.
+        for slot in [slot for slot in range(_SLOTS) if before[slot] > self._map[slot]]:
+            self._map[slot] = before[slot]
 
     def close(self) -> None:
         """Unmap the file; threads that are still running write into memory of no consequence."""

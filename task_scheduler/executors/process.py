@@ -10,7 +10,6 @@ Does not know how a process is started or ended: that is `supervision`, whose fi
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 import re
@@ -21,6 +20,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from task_scheduler.core.faults import Trouble
 from task_scheduler.core.model import SECOND, Claim, Completion, LaunchSpec, Outcome
 from task_scheduler.core.ports import Clock, Emit
 from task_scheduler.core.recovery import Verdict
@@ -53,7 +53,6 @@ _PATIENCE = 30 * SECOND
 _MAX_ORDERS = 3
 _OVERDUE = 30 * SECOND
 """So long after its timeout and its grace a living attempt is alarming."""
-_SPENT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _ATTEMPT_NAME = re.compile(r"[0-9]+-[0-9]+")
 
 
@@ -78,7 +77,7 @@ class ProcessExecutor:
         self._release = release
         self._output_limit_bytes = output_limit_bytes
         self._alarms = ProcessAlarms(emit)
-        self._launcher = LauncherClient()
+        self._launcher = LauncherClient(os.fsencode(self._runs))
         self._answered_at = 0
         """When the launcher was last known to work, on the boot clock."""
         self._flights: dict[str, ProcessFlight] = {}
@@ -230,11 +229,12 @@ class ProcessExecutor:
         for name in names:
             shutil.rmtree(self._runs / name, ignore_errors=True)
 
-    def mend_places(self) -> None:
-        """Make the folder of the attempts and the bell anew where they vanished.
+    def troubles(self) -> list[Trouble]:
+        """Return what keeps programs from starting, or what they print from being kept."""
+        return self._alarms.troubles(self._runs)
 
-        Raises OSError where that cannot be.
-        """
+    def mend_places(self) -> None:
+        """Make the folder of the attempts and the bell anew where they vanished."""
         self._runs.mkdir(mode=0o700, parents=True, exist_ok=True)
         before = self._bell
         if before is None or before.is_in_place():
@@ -405,8 +405,7 @@ class ProcessExecutor:
     ) -> None:
         now = self._clock.boottime()
         if status is not None and status > 0:
-            key = "supervision.exhausted" if status in _SPENT else "supervision.not_started"
-            self._give_up(name, translate(key, reason=os.strerror(status)))
+            self._give_up(name, self._alarms.not_started(status))
         elif status == FOREIGN_ORDER:
             self._give_up(name, translate("supervision.other_release"))
         elif status is not None or is_orphaned or not flight.orders:

@@ -6,16 +6,23 @@ while its attempt lives.
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
 
 from task_scheduler.core.events import SupervisionFaltered
+from task_scheduler.core.faults import FaultKind, Trouble
 from task_scheduler.core.model import Claim
 from task_scheduler.core.ports import Emit
 from task_scheduler.i18n import translate
 from task_scheduler.supervision import attempt_folder
 
 __all__ = ["ProcessAlarms"]
+
+_SPENT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
 class ProcessAlarms:
@@ -24,8 +31,32 @@ class ProcessAlarms:
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
         self._guard = threading.Lock()
+        self._spent = ""
+        """Why the system started no process, the last time; empty once one ended."""
+        self._no_output = ""
+        """Why what the last attempt printed was not kept."""
         self._told: set[tuple[int, int, str]] = set()
         """Run and token, zeroes for all of them, and the key of the sentence."""
+
+    def not_started(self, status: int) -> str:
+        """Return why the system started no supervisor; it shows until one has ended well."""
+        reason = os.strerror(status)
+        if status not in _SPENT:
+            return translate("supervision.not_started", reason=reason)
+        self._spent = reason
+        return translate("supervision.exhausted", reason=reason)
+
+    def troubles(self, runs: Path) -> list[Trouble]:
+        """Return what is wrong as long as it is: no processes, or no room for what they print."""
+        found = []
+        if self._spent:
+            found.append(Trouble(FaultKind.LAUNCH_FAILED, str(runs), self._spent))
+        why = self._no_output
+        with suppress(OSError):
+            why = why if os.statvfs(runs).f_bavail else os.strerror(errno.ENOSPC)
+        if why:
+            found.append(Trouble(FaultKind.OUTPUT_FAILED, str(runs), why))
+        return found
 
     def tell(self, key: str, claim: Claim, **values: object) -> None:
         """Raise an alarm about an attempt, once as long as it is not over."""
@@ -52,8 +83,10 @@ class ProcessAlarms:
         number = record["format"]
         if isinstance(number, int) and number > attempt_folder.FORMAT:
             self.tell("newer_record", claim, format=number)
-        if record.get("output_error") is not None:
-            self.tell("output_incomplete", claim, reason=record["output_error"])
+        self._spent = ""
+        self._no_output = str(record.get("output_error") or "")
+        if self._no_output:
+            self.tell("output_incomplete", claim, reason=self._no_output)
         if record.get("supervision") == "process_group" and self._is_new(0, 0, "process_group"):
             self.tell_again("process_group")
         self.forget(claim)

@@ -18,6 +18,7 @@ __all__ = [
     "LANGUAGES",
     "current_language",
     "language_of",
+    "preload",
     "set_language",
     "translate",
     "translate_into",
@@ -62,13 +63,24 @@ def translate(key: str, /, **values: object) -> str:
 def translate_into(language: str, key: str, /, **values: object) -> str:
     """Return what `translate` would if `language` were the current one."""
     area, _, name = key.partition(".")
-    sentence = _catalogue(area, language).get(name) or _catalogue(area, LANGUAGES[0]).get(name)
+    try:
+        sentence = _catalogue(area, language).get(name) or _catalogue(area, LANGUAGES[0]).get(name)
+    except OSError:
+        # Without a descriptor left, say; see `preload`.
+        sentence = None
     if sentence is None:
         return f"{key} {values!r}" if values else key
     try:
         return sentence.format_map(values)
     except (KeyError, IndexError, ValueError):
         return f"{sentence} {values!r}"
+
+
+def preload(*areas: str) -> None:
+    """Read catalogues that are needed when files cannot be read any more."""
+    for area in areas:
+        for language in (_current, LANGUAGES[0]):
+            _catalogue(area, language)
 
 
 @functools.lru_cache(maxsize=64)

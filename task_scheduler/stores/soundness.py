@@ -17,11 +17,16 @@ __all__ = ["check_contents", "check_log"]
 
 _APPLICATION_ID = 0x54534B4C
 """What the first migration writes into the file's header."""
+_SMALL = ("entries", "epochs")
 _LAST_BOOT = "SELECT boot_id FROM epochs ORDER BY epoch DESC LIMIT 1"
 
 
-def check_contents(connection: sqlite3.Connection, path: str) -> None:
-    """Refuse what is not a sound ledger of this release or an older one."""
+def check_contents(connection: sqlite3.Connection, path: str, *, is_whole: bool = True) -> None:
+    """Refuse what is not a sound ledger of this release or an older one.
+
+    Without `is_whole` only what stands in the small tables is looked at: the rest is somebody
+    else's to check.
+    """
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     (owner,) = connection.execute("PRAGMA application_id").fetchone()
     (objects,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -32,9 +37,9 @@ def check_contents(connection: sqlite3.Connection, path: str) -> None:
     known = migrations()[-1][0]
     if found > known:
         raise SchemaTooNewError("errors.schema_too_new", path=path, found=found, known=known)
-    if found:
-        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
+    for argument in ("1",) if is_whole else _SMALL:
+        (verdict,) = connection.execute(f"PRAGMA quick_check({argument})").fetchone()
+        if found and verdict != "ok":
             raise StoreDamagedError("errors.store_damaged", path=path, reason=verdict)
 
 

@@ -42,6 +42,8 @@ _TRUNCATE_BYTES = 64 * 1024 * 1024
 _BUSY_SECONDS = 1.0
 """Readers hold no lock that blocks a writer in WAL mode; this only covers foreign programs. Who
 waits longer than that for an answer is told why."""
+_CHECKED_BYTES = 64 * 1024 * 1024
+"""A check takes five milliseconds a megabyte; larger ledgers are checked beside the work."""
 _COMPANIONS = ("", "-wal", "-shm")
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -64,6 +66,10 @@ class SqliteStore:
         self._guard = threading.RLock()
         self._copying = threading.Lock()
         self._is_closed = False
+        self.is_large = False
+        """Whether it was too large to be checked as a whole before it was opened."""
+        self.damage = ""
+        """What was found damaged since; nothing is written any more then."""
         self._checkpointed = 0
         self._is_log_doubtful = False
         if not self.is_memory:
@@ -83,10 +89,12 @@ class SqliteStore:
         if not self.is_memory:
             # Created here, so that it is private from its first byte on.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            if Path(self.path).stat().st_size:
+            size = Path(self.path).stat().st_size
+            self.is_large = size > _CHECKED_BYTES
+            if size:
                 # By one that cannot write: at the end of this one the log would be folded in.
                 with closing(read_only(self.path)) as looking:
-                    check_contents(looking, self.path)
+                    check_contents(looking, self.path, is_whole=not self.is_large)
                     check_log(looking, self.path)
         connection = sqlite3.connect(
             self.path,
@@ -118,6 +126,8 @@ class SqliteStore:
         """
         if self.is_memory:
             return
+        if self.damage:
+            raise StoreDamagedError("errors.store_damaged", path=self.path, reason=self.damage)
         found = self._identities()
         if found == self._files:
             return
@@ -128,9 +138,13 @@ class SqliteStore:
     def is_in_place(self) -> bool:
         """Whether the files at their places are those that are open; False where nobody can say."""
         try:
-            return self.is_memory or self._identities() == self._files
+            return self.is_memory or (not self.damage and self._identities() == self._files)
         except OSError:
             return False
+
+    def condemn(self, reason: str) -> None:
+        """Write nothing any more: what is acknowledged must be found again."""
+        self.damage = reason
 
     def write_back(self) -> None:
         """Put a ledger whose files vanished back in its place, whole, and go on there.
@@ -140,7 +154,8 @@ class SqliteStore:
         self._check_process()
         with self._guard, _Translated(self.path):
             found = self._identities()
-            if found == self._files:
+            if self.damage or found == self._files:
+                self.check_place()
                 return
             # One that stays open here would keep what is shared with it in memory alone.
             _close_readers()

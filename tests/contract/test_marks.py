@@ -197,3 +197,18 @@ def test_a_witness_that_makes_no_sense_tells_nothing(tmp_path: Path, content: by
 
 def test_without_a_file_there_is_no_witness(tmp_path: Path) -> None:
     assert read_witness(tmp_path / "marks") is None
+
+
+def test_marks_whose_file_vanished_are_put_back_with_what_they_said(tmp_path: Path) -> None:
+    path = tmp_path / "scheduler.marks"
+    marks = MarkFile(path)
+    slot = marks.take()
+    assert slot is not None
+    marks.set(slot, Mark.RUNNING)
+    path.unlink()
+
+    marks.write_back()
+    marks.set(slot, Mark.SUCCEEDED)
+
+    assert MarkFile(path).read(slot) == Mark.SUCCEEDED
+    marks.close()

@@ -71,6 +71,7 @@ class Campaign:
         self._client = Client(self._world)
         self._faults: list[checker.Fault] = []
         self._added_at = 0
+        self._shown_before: frozenset[str] = frozenset()
 
     def run(self) -> Report:
         """Do the faults, come to rest, and check."""
@@ -100,7 +101,7 @@ class Campaign:
             if self._added_at < world.start_at:
                 return
             world.stop()
-            shutil.rmtree(world.state)
+            world.clear()
         raise RuntimeError(f"it did not start within {lead} s")
 
     def _kind(self, number: int, rng: random.Random) -> Kind:
@@ -143,7 +144,10 @@ class Campaign:
         self.report.shown += 1
         if kind.is_reachable and not seen & kind.shown:
             self._say(kind, f"lasted {lasts:.2f} s and was not shown, only {sorted(seen)}")
-        if kind.is_told and not told.keys() & kind.shown:
+        is_new = not kind.shown & self._shown_before
+        self._shown_before = kind.shown
+        # One that goes and comes back within a moment is told as one.
+        if kind.is_told and is_new and not told.keys() & kind.shown:
             self._say(kind, f"lasted {lasts:.2f} s and the log tells nothing of it, only {told}")
         if sum(told.values()) > _MOST_TOLD:
             self._say(kind, f"the log was flooded: {told}")

@@ -128,6 +128,12 @@ class World:
         """Whether the scheduler says that it runs."""
         return self.hello().get("state") == "running"
 
+    def clear(self) -> None:
+        """Begin anew, without a ledger and a witness."""
+        shutil.rmtree(self.state)
+        for path in (self.folder / "witness").iterdir():
+            path.unlink()
+
     def tidy(self) -> None:
         """Remove what was moved away: a small disk has no room for all of it."""
         for folder in (self.folder / "disk").iterdir():

@@ -1,4 +1,4 @@
-"""An engine that does not come back: shown with what holds it, and ended to be started anew."""
+"""What keeps a scheduler from its work: shown with its cause and remedy, and outlived."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from task_scheduler import FunctionTask
+from task_scheduler import CommandTask, FunctionTask
 from task_scheduler.cli.exit_codes import ExitCode
+from task_scheduler.errors import StoreDamagedError
 from tests.integration.facade.bench import ROOT, Bench, Program, eventually
 
 FAST = """
@@ -160,3 +161,28 @@ def test_a_ledger_that_was_deleted_is_written_back_whole(bench: Bench) -> None:
     assert [run["run_id"] for run in again.view.runs("t")] == [second, first]
     names = {path.name for path in bench.state.iterdir()}
     assert {"scheduler.db", "scheduler.lock", "scheduler.sock", "scheduler.bell"} <= names
+
+
+def test_a_ledger_that_is_damaged_while_it_is_in_use_is_shown_and_takes_nothing_more(
+    bench: Bench,
+) -> None:
+    scheduler = bench.running()
+    for number in range(300):
+        scheduler.add_task(CommandTask(f"t-{number}", command=["true"]))
+    holding = scheduler._runtime.holding
+    assert holding is not None
+    store = holding.store
+    with store._guard:
+        store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        whole = bench.database.read_bytes()
+        with bench.database.open("r+b") as file:
+            file.seek(4096)
+            file.write(os.urandom(len(whole) - 4096))
+        store._connection.execute("PRAGMA shrink_memory")
+
+    with pytest.raises(StoreDamagedError):
+        scheduler.add_task(CommandTask("new", command=["true"]))
+
+    (problem,) = eventually("it is shown", scheduler.problems)
+    assert problem["kind"] == "store_damaged"
+    assert scheduler.get_task_status()["scheduler"]["problems"]
