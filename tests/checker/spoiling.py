@@ -125,13 +125,19 @@ class Spoiler:
         where: Callable[[Run], bool] = lambda run: True,
         **traits: Any,
     ) -> Run:
-        """Return a run of a schedule whose attempts came out so, from the middle of its task."""
+        """Return a run of a schedule whose attempts came out so, from the middle of its task.
+
+        Each attempt has said that it began, and the end is far enough to demand something of it.
+        """
+        last = self.history.ended_at - self.history.limits.over
         for task in self.tasks(**traits):
             found = [
                 run
                 for run in self.evidence.runs_of[task.task_id]
                 if run.origin == "schedule"
+                and run.scheduled_at < last
                 and tuple(a.outcome for a in self.attempts(run)) == outcomes
+                and all(a.token in self.evidence.begin_of_token for a in self.attempts(run))
                 and where(run)
             ]
             if found:
@@ -218,6 +224,15 @@ class Spoiler:
         if not isinstance(rule, Every):
             raise AbsentError(f"an interval of {task_id}")
         return rule.period
+
+    def is_in_outage(self, skip: Skip) -> bool:
+        """Whether a range was due while no scheduler ran, none of it claimed ahead."""
+        ahead = self.history.limits.ahead
+        return any(
+            fault.began + ahead < skip.first_at and skip.last_at <= fault.ended
+            for fault in self.history.faults
+            if fault.kind == "down"
+        )
 
     def is_near_fault(self, run: Run) -> bool:
         """Whether a fault excuses what happens around a run."""

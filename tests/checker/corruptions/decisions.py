@@ -51,7 +51,7 @@ def _(s: Spoiler) -> None:
 
 @breaks("I8", "all were made up for under run_once")
 def _(s: Spoiler) -> None:
-    skip = s.skip("coalesced", lambda x: (x.count or 0) > 2)
+    skip = s.skip("coalesced", lambda x: count_of(x) > 2 and s.is_in_outage(x))
     s.drop(skip)
     for number in range(count_of(skip)):
         at = skip.first_at + number * s.period(skip.task_id)

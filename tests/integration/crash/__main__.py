@@ -19,7 +19,7 @@ from tests.integration.crash import hog
 from tests.integration.crash.campaign import Campaign, Report
 from tests.integration.crash.standby import Standbys
 
-ROUND = 50
+ROUND = 25
 """Kills on one ledger, before it comes to rest and is checked."""
 LANES = 2
 """Rounds at a time, each on a ledger of its own."""
@@ -147,6 +147,7 @@ def summary(report: Report, victims: tuple[str, ...]) -> str:
         f"{count} {name}" for name, count in report.windows.items() if name != "looked at"
     )
     p50, p99 = (quantile(report.recoveries, share) for share in (0.5, 0.99))
+    p99_forked = quantile(report.forked, 0.99)
     late = sum(seconds > MOST_RECOVERY_SECONDS for seconds in report.recoveries)
     is_alone = set(victims) <= {"scheduler", "launcher"}
     lines = [
@@ -159,6 +160,7 @@ def summary(report: Report, victims: tuple[str, ...]) -> str:
         f"re-adopted   {report.adopted} attempts of programs that lived when the scheduler died",
         f"recovery     p50 {p50:.2f} s, p99 {p99:.2f} s from exec to the first tick",
         f"             {late} of {len(report.recoveries)} above {MOST_RECOVERY_SECONDS:g} s",
+        f"             p99 {p99_forked:.2f} s of the {len(report.forked)} without imports",
         f"violations   {len(report.violations)}{bound(len(report.violations), report)}",
         *report.violations,
     ]

@@ -21,11 +21,17 @@ from pathlib import Path
 from tests import checker
 from tests.checker.ledgers import unfinished_before
 from tests.integration.crash import census, witness
+from tests.integration.crash.expected import task_of
 from tests.integration.crash.lives import PATIENCE_SECONDS, Life
 from tests.integration.crash.moments import Death, Looks, windows
+from tests.integration.crash.template import ForkedLife, Template
 from tests.integration.crash.workload import WORKLOAD
 
 _CALM_SECONDS = 3.5
+_BACKLOG_SECONDS = 300.0
+"""What `run_all` has piled up on a busy machine is worked off by then."""
+_FORKED_SHARE = 0.75
+"""Of the lives that are killed; the others pay for their `exec`, and are measured."""
 _OVERDUE_US = 3_000_000
 """A run that was due so long ago is over in a calm campaign: nothing takes more than 2 s."""
 _STOP_SECONDS = 15.0
@@ -51,7 +57,9 @@ class Report:
     adopted: int = 0
     """Attempts of programs that outlived the scheduler and were settled as what they were."""
     recoveries: list[float] = field(default_factory=list)
-    """Seconds from a start of the process to its first tick as the scheduler."""
+    """Seconds from the `exec` of a process to its first tick as the scheduler."""
+    forked: list[float] = field(default_factory=list)
+    """The same of those that were forked from a process with everything imported."""
     moments: Counter[str] = field(default_factory=Counter)
     """How many kills fell into which part of a life."""
     windows: Counter[str] = field(default_factory=Counter)
@@ -76,20 +84,24 @@ class Campaign:
         self._looks = Looks()
         self._added_at = 0
         self._down_since: int | None = None
+        self._starting_since: int | None = None
         self._witness = folder / "witness"
         self._start_at = 0
+        self._template: Template | None = None
+        self._life_now: Life | ForkedLife | None = None
 
     def run(self, victims: tuple[str, ...] = ("scheduler",)) -> Report:
         """Kill, come to rest, and check; `victims`: scheduler, launcher, supervisor, tree."""
         try:
             return self._run(victims)
         finally:
-            census.end_all(self._mark)
+            self._clear_up()
 
     def _run(self, victims: tuple[str, ...]) -> Report:
         self._witness.mkdir(parents=True)
         (self.folder / "old").mkdir()
         self._add_workload()
+        self._template = Template(self._witness)
         life = None
         for number in range(self.kills):
             rng = random.Random(f"{self.seed}/{number}")
@@ -108,19 +120,36 @@ class Campaign:
 
     # -- lives ----------------------------------------------------------------------------------
 
-    def _life(self, when: str) -> Life:
+    def _clear_up(self) -> None:
+        """End all that was started, however it came to this."""
+        if self._template is not None:
+            self._template.end()
+        if isinstance(self._life_now, ForkedLife) and census.is_alive(self._life_now.pid):
+            self._life_now.end()
+        census.end_all(self._mark)
+
+    def _life(self, when: str, *, is_forked: bool = False) -> Life | ForkedLife:
         arguments = [str(self.folder), str(self._start_at), when]
         if self._down_since is not None:
             down = checker.Fault("down", "scheduler", self._down_since, _now())
             self._faults.append(down)
             self._down_since = None
-        return Life("program", arguments, witness_folder=self._witness, mark=self._mark)
+        self._starting_since = _now()
+        if is_forked:
+            assert self._template is not None
+            self._life_now = self._template.life(arguments, self._mark)
+        else:
+            self._life_now = Life(
+                "program", arguments, witness_folder=self._witness, mark=self._mark
+            )
+        return self._life_now
 
     def _add_workload(self) -> None:
         """Make the ledger before the first instant comes; on a busy machine that takes its time."""
         for lead in _LEADS:
             self._start_at = (time.time_ns() // 1_000_000_000 + lead) * 1_000_000
             life = self._life("only")
+            assert isinstance(life, Life)
             _, errors = life.process.communicate(timeout=PATIENCE_SECONDS)
             if life.process.returncode:
                 raise RuntimeError(f"the workload was not added: {errors.decode()}")
@@ -133,10 +162,12 @@ class Campaign:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         raise RuntimeError(f"the workload was not added within {lead} s")
 
-    def _started_life(self, rng: random.Random) -> Life:
-        life = self._life(rng.choice(("before", "after")))
+    def _started_life(self, rng: random.Random, *, is_forked: bool = False) -> Life | ForkedLife:
+        life = self._life(rng.choice(("before", "after")), is_forked=is_forked)
         if life.wait_running(PATIENCE_SECONDS):
-            self.report.recoveries.append(time.monotonic() - life.began)
+            self._note_start()
+            recoveries = self.report.forked if is_forked else self.report.recoveries
+            recoveries.append(time.monotonic() - life.began)
         else:
             self._say(f"a life did not run within {PATIENCE_SECONDS:g} s: {life.end()}")
         return life
@@ -146,13 +177,14 @@ class Campaign:
         self._age_a_file()
         moment = rng.choices(("start", "recovery", "work"), (25, 25, 50))[0]
         self.report.moments[moment] += 1
+        is_forked = rng.random() < _FORKED_SHARE
         if moment == "start":
-            life = self._life(rng.choice(("before", "after")))
-            life.wait_running(rng.uniform(0.0, 0.5))
+            life = self._life(rng.choice(("before", "after")), is_forked=is_forked)
+            life.wait_running(rng.uniform(0.0, 0.2 if is_forked else 0.5))
         else:
-            life = self._started_life(rng)
+            life = self._started_life(rng, is_forked=is_forked)
             time.sleep(rng.uniform(0.0, 0.15) if moment == "recovery" else rng.uniform(0.15, 0.8))
-        has_ended = life.process.poll()
+        has_ended = life.has_ended()
         errors = self._end(life, victim)
         # Every second look at most: a reader opens the log that the next life would find untouched.
         is_looked_at = rng.random() < 0.5
@@ -160,14 +192,15 @@ class Campaign:
         died_at = self._faults[-1].began
         tokens = self._looks.look(path, _now()) if is_looked_at else None
         self._deaths.append(Death(died_at, moment, tokens))
-        if has_ended is not None:
-            self._say(f"a life ended by itself with {has_ended}: {errors}")
+        if has_ended:
+            self._say(f"a life ended by itself: {errors}")
 
-    def _end(self, life: Life, victim: str) -> str:
+    def _end(self, life: Life | ForkedLife, victim: str) -> str:
         """Kill the scheduler, or with it all that it started, and note when."""
         began = _now()
+        self._note_start()
         if victim == "tree":
-            census.end_at_once(self._mark)
+            census.end_at_once(self._mark, life.pid)
         errors = life.end()
         if victim == "tree":
             left = census.wait_until_gone(self._mark, PATIENCE_SECONDS)
@@ -176,6 +209,12 @@ class Campaign:
         self._down_since = _now()
         self._faults.append(checker.Fault("kill", victim, began, self._down_since))
         return errors
+
+    def _note_start(self) -> None:
+        """Note that a life has come to run, or died on the way there."""
+        if self._starting_since is not None:
+            since, self._starting_since = self._starting_since, None
+            self._faults.append(checker.Fault("starting", "scheduler", since, _now()))
 
     def _kill_one(self, victim: str, rng: random.Random) -> None:
         """Kill the launcher or a supervisor; the tree of a supervisor must go soon after it."""
@@ -209,7 +248,7 @@ class Campaign:
 
     # -- the end --------------------------------------------------------------------------------
 
-    def _come_to_rest(self, life: Life | None) -> int:
+    def _come_to_rest(self, life: Life | ForkedLife | None) -> int:
         """Let a last life catch up, end it as a user would, and return when it was told to."""
         self._age_a_file()
         life = life or self._started_life(random.Random(self.seed))
@@ -222,8 +261,8 @@ class Campaign:
             is_clean = not any((self.folder / "old").iterdir())
             return not unfinished and is_clean and time.monotonic() >= calm_from
 
-        if not census.wait_for(is_calm, PATIENCE_SECONDS):
-            self._say(f"stuck, or not cleaned, after {PATIENCE_SECONDS:g} s: {unfinished}")
+        if not census.wait_for(is_calm, _BACKLOG_SECONDS):
+            self._say(f"stuck, or not cleaned, after {_BACKLOG_SECONDS:g} s: {unfinished[:20]}")
         stopped_at = _now()
         try:
             errors = life.end(signal.SIGTERM, _STOP_SECONDS)
@@ -239,13 +278,14 @@ class Campaign:
 
     def _check(self, stopped_at: int) -> None:
         history = checker.History(
-            tasks=[planned.task(self._start_at, self._added_at) for planned in WORKLOAD],
+            tasks=[task_of(planned, self._start_at, self._added_at) for planned in WORKLOAD],
             ended_at=stopped_at,
             ledger=checker.read_ledger(self.folder / "scheduler.db"),
             lines=[checker.Line(**line) for line in witness.read(self._witness)],
             faults=self._faults,
             sightings=self._looks.sightings,
             counts=self._looks.counts,
+            limits=checker.Limits(lag=_OVERDUE_US),
         )
         (self.folder / "history.json").write_text(json.dumps(checker.to_plain(history)))
         found, report = checker.figures(history), self.report

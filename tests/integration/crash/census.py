@@ -40,14 +40,14 @@ def end_all(mark: str) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def end_at_once(mark: str) -> list[int]:
-    """Kill all that carries the mark as a power cut would: nothing sees another one die.
+def end_at_once(mark: str, root: int) -> list[int]:
+    """Kill a process and all that carries the mark as a power cut would: none sees another die.
 
     All are stopped first, those who start others before those whom they start; a process that was
     born meanwhile is found by the next look.
     """
     stopped: set[int] = set()
-    while born := sorted(living(mark).keys() - stopped):
+    while born := sorted({root, *living(mark)} - stopped):
         for pid in born:
             stopped.add(pid)
             with contextlib.suppress(ProcessLookupError):

@@ -17,7 +17,17 @@ from tests.integration.crash import census, witness
 
 PATIENCE_SECONDS = 60.0
 """Far above what anything here takes, on a busy machine too: a deadline for what never comes."""
-_ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def environment_of(witness_folder: Path) -> dict[str, str]:
+    """Return the environment in which programs of ours run."""
+    return {
+        **os.environ,
+        witness.FOLDER_VARIABLE: str(witness_folder),
+        "PYTHONPATH": str(ROOT),
+        "LANG": "en",
+    }
 
 
 class Life:
@@ -26,22 +36,25 @@ class Life:
     def __init__(
         self, program: str, arguments: list[str], *, witness_folder: Path, mark: str
     ) -> None:
-        environment = {
-            **os.environ,
-            witness.FOLDER_VARIABLE: str(witness_folder),
-            census.MARK_VARIABLE: mark,
-            "PYTHONPATH": str(_ROOT),
-            "LANG": "en",
-        }
+        environment = {**environment_of(witness_folder), census.MARK_VARIABLE: mark}
         self.began = time.monotonic()
         self.is_running = False
         self.process = subprocess.Popen(
             [sys.executable, "-m", f"tests.integration.crash.{program}", *arguments],
-            cwd=_ROOT,
+            cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self.process.pid
+
+    def has_ended(self) -> bool:
+        """Whether it has ended by itself."""
+        return self.process.poll() is not None
 
     def wait_running(self, seconds: float) -> bool:
         """Wait until it says that it runs; False if it has not, or has ended, by then."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests import checker
-
 IN_THREADS = frozenset({"function", "async", "closure", "custom", "flaky", "log_cleanup"})
 """The kinds that die with the scheduler's process."""
 
@@ -40,39 +38,13 @@ class Planned:
         """Whether its attempts write lines: a plain cleanup has no say of its own."""
         return self.kind != "log_cleanup"
 
-    def task(self, start_at: int, added_at: int) -> checker.Task:
-        """Return the entry as the checker takes it: due from `start_at` on, known since then."""
-        given = self.policies
-        policies = checker.Policies(
-            **{key: given[key] for key in _SAME_WORDS if key in given},
-            **{
-                key: round(given[f"{key}_seconds"] * checker.SECOND)
-                for key in _IN_SECONDS
-                if f"{key}_seconds" in given
-            },
-            retry_delay=round(given.get("retry_delay", 0) * checker.SECOND),
-            retry_growth=2 if given.get("backoff") == "exponential" else 1,
-            timeout=60 * checker.SECOND,
-        )
-        rules = (checker.Every(period=self.period_us, anchor=start_at),)
-        return checker.Task(
-            self.task_id,
-            "thread" if self.is_in_thread else "process",
-            (checker.Revision(rules, policies, asked=added_at, acked=added_at),),
-            has_witness=self.has_witness,
-            may_fail=self.fails_first,
-        )
-
     def policy(self, key: str, default: str) -> str:
         """Return one policy by its key."""
         return str(self.policies.get(key, default))
 
 
-_SAME_WORDS = ("misfire", "overlap", "overlap_limit", "on_lost", "max_retries")
-_IN_SECONDS = ("misfire_grace", "kill_grace")
-
 _ONCE = {"on_lost": "at_most_once"}
-_ALL = {"misfire": "run_all"}
+_ALL = {"misfire": "run_all", "catch_up_limit": 8}
 _STRICT = {**_ONCE, "misfire": "skip", "misfire_grace_seconds": 0.2}
 _RETRY = {"max_retries": 2, "retry_delay": 0.1}
 _BACKOFF = {"max_retries": 3, "retry_delay": 0.1, "backoff": "exponential"}
