@@ -94,14 +94,14 @@ def _become(order: Order, supervisor: int, output: int, report: int) -> None:
         os.dup2(output, 1)
         os.dup2(output, 2)
         _raise_oom_score()
-        argv, program = order.argv, None
+        argv, program, env = order.argv, None, order.env
         if order.confinement:
-            argv, program = _confine(order, report)
+            argv, program = _confine(order, env, report)
             # Another user's process would not die with us: the kernel has forgotten that.
             kernel.die_with_parent()
         os.chdir(order.working_dir)
         step = _STEP_PROGRAM
-        number = _exec(order, argv, program)
+        number = _exec(order, argv, program, env)
     except OSError as error:
         number = error.errno or errno.EIO
     except ValueError:
@@ -111,13 +111,15 @@ def _become(order: Order, supervisor: int, output: int, report: int) -> None:
     os._exit(127 if number == errno.ENOENT else 126)
 
 
-def _confine(order: Order, report: int) -> tuple[list[bytes], bytes | None]:
+def _confine(
+    order: Order, env: dict[bytes, bytes], report: int
+) -> tuple[list[bytes], bytes | None]:
     """Confine this process; return its arguments, and its program where that is open already."""
     from task_scheduler.confinement.plan import confine  # few ask for it; it needs more modules
     from task_scheduler.confinement.refusal import StartRefusedError
 
     try:
-        argv, program = confine(order.confinement, order.argv, order.env)
+        argv, program = confine(order.confinement, order.argv, env)
     except StartRefusedError as refusal:
         os.write(report, _STEP_REFUSED + b" " + refusal.encode()[: REPORT_BYTES - 16])
         os._exit(126)
@@ -147,12 +149,12 @@ def _raise_oom_score() -> None:
         os.close(descriptor)
 
 
-def _exec(order: Order, argv: list[bytes], program: bytes | None) -> int:
+def _exec(order: Order, argv: list[bytes], program: bytes | None, env: dict[bytes, bytes]) -> int:
     """Start the program; return the error number of the failure that tells most."""
     worst = errno.ENOENT
     for path in _candidates(order) if program is None else [program]:
         try:
-            os.execve(path, argv, order.env)  # noqa: S606  no shell is what we want
+            os.execve(path, argv, env)  # noqa: S606  no shell is what we want
         except (FileNotFoundError, NotADirectoryError):
             continue
         except PermissionError:
