@@ -9,7 +9,6 @@ knows nothing of.
 from __future__ import annotations
 
 import os
-import re
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +26,6 @@ from task_scheduler.supervision.attempt_folder import State
 __all__ = ["Stray", "attempts_beside", "find_strays", "hold", "look_for_rollback", "strays_beyond"]
 
 _MOST = 1 << 62
-_FOLDER = re.compile(r"(\d{1,19})-(\d{1,19})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,42 +99,50 @@ def _go_above(store: Store, seen: Mileage) -> None:
 
 def attempts_beside(runs: Path) -> Mileage:
     """Return how far the folders of attempts came, whosever they are."""
-    found = Mileage()
-    for run_id, token, _ in _folders(runs):
-        found = found.most(Mileage(token, run_id))
-    return found
+    ids = _attempts(runs)
+    return Mileage(
+        token=max((token for _, token in ids), default=0),
+        run_id=max((run_id for run_id, _ in ids), default=0),
+    )
 
 
 def find_strays(runs: Path, claims: list[list[Any]]) -> list[Stray]:
     """Return the attempts that live and that none of these claims (run id, token, ...) is of."""
     known = {(claim[0], claim[1]) for claim in claims}
     found = [
-        _stray(run_id, token, path)
-        for run_id, token, path in _folders(runs)
+        _stray(runs, *ids)
+        for ids in _attempts(runs)
         # Only the folder of an attempt whose end nobody has recorded has a lock still.
-        if (run_id, token) not in known and (path / "lock").exists()
+        if ids not in known and _folder(runs, *ids).joinpath("lock").exists()
     ]
     return sorted((stray for stray in found if stray.is_alive), key=lambda stray: stray.token)
 
 
 def strays_beyond(runs: Path, token: int) -> list[Stray]:
     """Return the attempts with a greater token: what ran after it, as far as it left a folder."""
-    found = [_stray(run, other, path) for run, other, path in _folders(runs) if other > token]
+    found = [_stray(runs, *ids) for ids in _attempts(runs) if ids[1] > token]
     return sorted(found, key=lambda stray: stray.token)
 
 
-def _folders(runs: Path) -> list[tuple[int, int, Path]]:
-    """Return run id, token and path of every folder of an attempt."""
+def _attempts(runs: Path) -> list[tuple[int, int]]:
+    """Return run id and token of every folder of an attempt; there may be very many."""
     found = []
     with suppress(OSError), os.scandir(runs) as folders:
         for folder in folders:
-            match = _FOLDER.fullmatch(folder.name)
-            if match is not None and max(ids := (int(match[1]), int(match[2]))) < _MOST:
-                found.append((*ids, Path(folder.path)))
+            run_id, _, token = folder.name.partition("-")
+            if run_id.isdecimal() and token.isdecimal() and folder.name.isascii():
+                ids = (int(run_id), int(token))
+                if max(ids) < _MOST:
+                    found.append(ids)
     return found
 
 
-def _stray(run_id: int, token: int, path: Path) -> Stray:
+def _folder(runs: Path, run_id: int, token: int) -> Path:
+    return runs / f"{run_id}-{token}"
+
+
+def _stray(runs: Path, run_id: int, token: int) -> Stray:
+    path = _folder(runs, run_id, token)
     folder = os.fsencode(path)
     is_alive = False
     try:
