@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,7 +141,9 @@ def test_huey_281_an_error_in_the_schedulers_own_thread_does_not_end_it(
     scheduler = facade.running(storage=":memory:")
     scheduler.add_task(FunctionTask("t", func=nothing), every=0.05)
     ran(scheduler, "t")
-    engine = scheduler._runtime.holding.engine
+    holding = scheduler._runtime.holding
+    assert holding is not None
+    engine = holding.engine
     whole, failures = engine.tick, [1, 2]
 
     def broken() -> int | None:
@@ -156,9 +159,10 @@ def test_huey_281_an_error_in_the_schedulers_own_thread_does_not_end_it(
     ran(scheduler, "t", scheduler.get_task_status("t")["run_count"] + 2)
 
 
-def store_error(scheduler: object) -> str | None:
+def store_error(scheduler: TaskScheduler) -> str | None:
     """Return what the status tells of the ledger."""
-    return scheduler.get_task_status()["scheduler"]["store_error"]  # type: ignore[attr-defined]
+    error: str | None = scheduler.get_task_status()["scheduler"]["store_error"]
+    return error
 
 
 def test_celery_7290_the_next_look_is_no_later_than_what_is_due_next(bench: Bench) -> None:
@@ -291,12 +295,14 @@ def test_mesos_chronos_219_a_restart_loses_no_job_and_needs_no_hand(power_cut: b
     for number in range(50):
         world.add_task(command(f"job_{number}"), every=f"{10 + number}m")
     world.run_for(hours=1)
-    before = {task_id: row["run_count"] for task_id, row in tasks(world).items()}
+    before = {
+        task_id: row["run_count"] for task_id, row in world.get_task_status()["tasks"].items()
+    }
 
     world.crash(down="5m", power_cut=power_cut)
     world.run_for(hours=2)
 
-    after = {task_id: row["run_count"] for task_id, row in tasks(world).items()}
+    after = {task_id: row["run_count"] for task_id, row in world.get_task_status()["tasks"].items()}
     assert after.keys() == before.keys()
     assert all(after[task_id] > before[task_id] for task_id in before)
 
@@ -312,12 +318,6 @@ def test_mesos_chronos_219_what_waits_is_planned_by_the_next_process_without_bei
     bench.tick(after=10)
 
     assert bench.start().scheduled_at == T0 + 10 * SECOND
-
-
-def tasks(world: VirtualScheduler) -> dict[str, dict[str, int]]:
-    """Return the status of every task."""
-    found: dict[str, dict[str, int]] = world.get_task_status()["tasks"]
-    return found
 
 
 def test_xxl_job_2302_a_lock_of_another_program_is_waited_out_and_loses_nothing(
@@ -412,7 +412,7 @@ def test_django_celery_beat_717_a_yearly_task_comes_however_often_the_program_re
     ],
 )
 def test_cronicle_263_how_much_is_caught_up_is_a_choice_of_each_task(
-    policies: dict[str, object], runs: int, skips: list[tuple[str, int]]
+    policies: dict[str, Any], runs: int, skips: list[tuple[str, int]]
 ) -> None:
     world = VirtualScheduler(start="2026-06-01T00:30:00+00:00")
     world.add_task(command(**policies), cron="0 * * * *", timezone="UTC")
@@ -483,7 +483,9 @@ def test_apscheduler_3_3_log_an_error_of_the_store_does_not_end_the_loop(
     scheduler = facade.running(storage=":memory:")
     scheduler.add_task(FunctionTask("t", func=nothing), every=0.05)
     ran(scheduler, "t")
-    store = scheduler._runtime.holding.store
+    holding = scheduler._runtime.holding
+    assert holding is not None
+    store = holding.store
     whole, failures = store.transaction, ["locked", "full"]
 
     def failing() -> object:

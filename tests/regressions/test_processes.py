@@ -9,12 +9,14 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from task_scheduler import FunctionTask, TaskSchedulerError
-from task_scheduler.core.model import Outcome
+from task_scheduler.core.model import Claim, Outcome
 from task_scheduler.core.recovery import Verdict
 from task_scheduler.core.settlement import Settlement
 from task_scheduler.stores import sqlite
@@ -30,6 +32,7 @@ from tests.integration.supervision.bench import Bench, claim_of, eventually, is_
 from tests.regressions.worlds import function, only, states
 
 START = "2026-06-01T00:00:00+00:00"
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -159,11 +162,16 @@ def test_sandlock_238_what_outlives_its_supervisor_is_found_without_a_death_sign
     assert [pid for pid in pids if is_alive(pid)] == []
 
 
+def has_said(bench: Bench, claim: Claim, output: bytes) -> bool:
+    """Whether an attempt wrote this, and no more."""
+    return bench.output_of(claim) == output
+
+
 def test_ofelia_226_at_a_stop_a_program_has_its_grace_and_none_goes_on(bench: Bench) -> None:
     tidy = bench.launch(["sh", "-c", "trap 'echo tidied; exit 0' TERM; echo r; sleep 60 & wait"])
     deaf = bench.launch(["sh", "-c", "trap '' TERM; echo r; sleep 60"], kill_grace_seconds=0.2)
     for claim in (tidy, deaf):
-        eventually("it is ready", lambda claim=claim: bench.output_of(claim) == b"r\n")
+        eventually("it is ready", partial(has_said, bench, claim, b"r\n"))
     trees = descendants(bench.supervisor_of(tidy)) + descendants(bench.supervisor_of(deaf))
     assert len(trees) >= 3
 
@@ -294,7 +302,7 @@ def test_xxl_job_msg_length_an_error_of_ten_megabytes_is_cut_and_still_says_what
     def fails() -> None:
         raise RuntimeError("no water " + "x\0\ud800" * 5_000_000)
 
-    context = RunContext(run_id=1, task_id="t", attempt=1, token=1, key="k", scheduled_at=None)
+    context = RunContext(run_id=1, task_id="t", attempt=1, token=1, key="k", scheduled_at=NOW)
     is_fine, error = perform(FunctionTask("t", func=fails), context)
     assert not is_fine
     assert error is not None

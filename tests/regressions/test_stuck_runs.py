@@ -149,7 +149,11 @@ def lived(fails_at: int) -> tuple[list[Any], int]:
         except StoreUnavailableError:
             bench.engine.tick()
 
-    policies = {"max_retries": 1, "retry_delay_seconds": 2, "overlap": OverlapPolicy.QUEUE}
+    policies: dict[str, Any] = {
+        "max_retries": 1,
+        "retry_delay_seconds": 2,
+        "overlap": OverlapPolicy.QUEUE,
+    }
     bench.add(entry(**policies))
     bench.store.fetch = counting(bench.store.fetch)  # type: ignore[method-assign]
     bench.store.execute = counting(bench.store.execute)  # type: ignore[method-assign]
@@ -233,7 +237,12 @@ def claimed(facade: Facade) -> list[Any]:
 
 def test_cronicle_369_what_is_caught_up_and_times_out_has_no_more_tries_than_others() -> None:
     world = VirtualScheduler(start="2026-06-01T00:30:00+00:00")
-    policies = {"max_retries": 2, "retry_delay": 5, "timeout": 60, "misfire": "run_all"}
+    policies: dict[str, Any] = {
+        "max_retries": 2,
+        "retry_delay": 5,
+        "timeout": 60,
+        "misfire": "run_all",
+    }
     world.add_task(command(**policies), cron="0 * * * *", timezone="UTC")
     world.script("job", duration=math.inf)
     world.crash(down="4h")
@@ -283,6 +292,7 @@ def test_cronicle_pid_file_a_number_that_was_given_anew_is_not_the_old_process(
 
         verdict, completion = supervision.executor.inspect(claim, is_same_boot=True)
 
+        assert completion is not None
         assert (verdict, completion.outcome) == (Verdict.LOST, Outcome.LOST)
         assert is_alive(stranger.pid)
     finally:

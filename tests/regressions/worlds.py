@@ -158,7 +158,7 @@ def next_process(
     bench.hands = Hands()
     bench.store.fails = None
     bench.engine = Engine(
-        store=bench.store,
+        store=bench.store,  # type: ignore[arg-type]
         clock=bench.clock,
         catalog=bench.bindings,
         hands=bench.hands,
