@@ -156,9 +156,10 @@ def _after(log: Sequence[Call], index: int, counts: collections.Counter[str]) ->
     if _GROUP_OF[call.name] not in ("spawn", "receive"):
         return Kill(call.name, number, AFTER)
     # With a signal pending a process neither forks nor waits: it dies where its next call begins.
-    if index + 1 == len(log):
+    # (Not at one of `futex`, which comes or not as its threads take turns.)
+    name = next((later.name for later in log[index + 1 :] if later.name != "futex"), None)
+    if name is None:
         return None
-    name = log[index + 1].name
     return Kill(name, counts[name] + 1, BEFORE, follows=(call.name, number))
 
 

@@ -48,7 +48,7 @@ def test_an_open_counts_only_where_it_may_make_a_file_and_keeps_its_number() -> 
 
 
 def test_a_death_after_a_fork_comes_at_the_next_call() -> None:
-    log = [LOOK, Call("clone", "SIGCHLD) = 7"), LOOK]
+    log = [LOOK, Call("clone", "SIGCHLD) = 7"), WAIT, LOOK]
 
     after = enumerate_points("life", "launcher", log).points[1]
 
