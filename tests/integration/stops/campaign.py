@@ -90,6 +90,9 @@ class Round:
 
     def run(self) -> Report:
         """Stop it again and again, come to rest, and check."""
+        # What a shell starts in the background ignores SIGINT, and so would all that we start.
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             self._prepare()
             client = self._client()
@@ -163,17 +166,17 @@ class Round:
             time.sleep(apart)
         sent = time.monotonic()
         code = life.wait(DEADLINE_SECONDS)
+        # Only where it was told not to wait, or nobody heard, may a function be left in the middle.
+        is_death = code is None or stop.is_forced or moment.name == "start"
+        self._note("kill" if is_death else "stopping", stopping_since)
+        if moment.name == "start":
+            self._note("starting", self._started_at)
+        self._down_since = _now()
         if code is None:
             return [
                 *problems,
                 f"it did not end within {DEADLINE_SECONDS:g} s: {life.errors}",
             ]
-        # Only where it was told not to wait, or nobody heard, may a function be left in the middle.
-        is_death = stop.is_forced or moment.name == "start"
-        self._note("kill" if is_death else "stopping", stopping_since)
-        if moment.name == "start":
-            self._note("starting", self._started_at)
-        self._down_since = _now()
         self.report.durations.append(round(time.monotonic() - sent, 3))
         self.report.codes[str(code)] += 1
         return problems + self._judge(life, stop, moment, code)
