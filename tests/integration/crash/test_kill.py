@@ -30,6 +30,17 @@ def test_of_30_kills_of_the_scheduler_none_loses_or_doubles_anything(
 
     assert report.kills == 30 // _LANES
     assert report.starts > report.kills
+    assert report.retries
+    assert report.adopted
+    assert not report.lost_processes
+
+
+def test_after_power_cuts_all_that_began_twice_is_explained_by_a_loss(tmp_path: Path) -> None:
+    report = fight(tmp_path / "state", f"{SEED}/tree", 10, ("tree",))
+
+    assert report.kills == 10
+    assert report.lost_processes
+    assert report.again <= report.lost
 
 
 def test_the_deaths_of_launchers_and_supervisors_leave_nothing_running_and_nothing_open(
