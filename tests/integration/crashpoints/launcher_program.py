@@ -1,7 +1,7 @@
 """The launcher under test: the real one, whose processes wait until they are watched.
 
 Started in the place of ``task_scheduler/supervision/__main__.py``, and as bare as that:
-``python -I -S launcher_program.py SOCKET``.
+``python -I -S launcher_program.py ARGUMENTS``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ def main() -> None:
     """Serve as the launcher does."""
     sys.path.append(str(Path(__file__).resolve().parents[3]))
 
+    from task_scheduler.supervision import __main__ as program
     from task_scheduler.supervision import launcher
     from task_scheduler.supervision.orders import Order
     from tests.integration.crashpoints.meeting import meet
@@ -28,7 +29,7 @@ def main() -> None:
 
     launcher.supervise = watched  # type: ignore[attr-defined]
     meet("launcher")
-    launcher.serve(int(sys.argv[1]))
+    program.main()
 
 
 if __name__ == "__main__":
