@@ -28,7 +28,7 @@ from tests.integration.crash.template import ForkedLife, Template
 from tests.integration.crash.workload import WORKLOAD
 
 _CALM_SECONDS = 3.5
-_BACKLOG_SECONDS = 300.0
+_BACKLOG_SECONDS = 600.0
 """What `run_all` has piled up on a busy machine is worked off by then."""
 _FORKED_SHARE = 0.75
 """Of the lives that are killed; the others pay for their `exec`, and are measured."""

@@ -44,7 +44,7 @@ class Planned:
 
 
 _ONCE = {"on_lost": "at_most_once"}
-_ALL = {"misfire": "run_all", "catch_up_limit": 8}
+_ALL = {"misfire": "run_all", "catch_up_limit": 3}
 _STRICT = {**_ONCE, "misfire": "skip", "misfire_grace_seconds": 0.2}
 _RETRY = {"max_retries": 2, "retry_delay": 0.1}
 _BACKOFF = {"max_retries": 3, "retry_delay": 0.1, "backoff": "exponential"}
