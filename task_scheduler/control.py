@@ -61,6 +61,8 @@ _LONG_PATH = 100
 """Bytes. A socket's address holds 107; a longer path is reached through its open folder."""
 _CONNECT_SECONDS = 5.0
 _CONNECTIONS = 64
+_SPARE_SECONDS = 2.0
+"""How long the one client is waited for that is heard without a thread of its own."""
 _PAUSE_SECONDS = 0.2
 """Before the next try to hear somebody, where the system has no means for it."""
 
@@ -87,6 +89,7 @@ class ControlServer:
         self._closed = threading.Event()
         self._why = ""
         self._listener, self._inode = _bound(path)
+        self._spare = _spare()
         self._thread = threading.Thread(
             target=self._listen, name="task-scheduler-control", daemon=True
         )
@@ -119,6 +122,9 @@ class ControlServer:
             if self._path.stat().st_ino == self._inode:
                 self._path.unlink()
         _end(self._listener)
+        if self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
 
     def _listen(self) -> None:
         while not self._closed.is_set():
@@ -128,9 +134,10 @@ class ControlServer:
             except OSError as error:
                 if self._closed.is_set() or listener is not self._listener:
                     continue
-                # No descriptors, say: who waits to be heard still waits when there are some.
                 self._why = error.strerror or str(error)
-                self._closed.wait(_PAUSE_SECONDS)
+                if not self._serve_by_spare(listener):
+                    # Who waits to be heard still waits when there are means for it.
+                    self._closed.wait(_PAUSE_SECONDS)
                 continue
             self._why = ""
             if not _is_allowed(connection) or not self._seats.acquire(blocking=False):
@@ -148,6 +155,26 @@ class ControlServer:
                 self._why = str(error)
                 self._seats.release()
                 connection.close()
+
+    def _serve_by_spare(self, listener: socket.socket) -> bool:
+        """Hear one client where no descriptor is left but the one kept for this; False if none."""
+        if self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
+        try:
+            listener.setblocking(False)
+            connection, _ = listener.accept()
+        except OSError:
+            return False
+        else:
+            connection.settimeout(_SPARE_SECONDS)
+            if _is_allowed(connection) and self._seats.acquire(blocking=False):
+                self._serve(connection)
+            connection.close()
+            return True
+        finally:
+            listener.setblocking(True)
+            self._spare = _spare()
 
     def _serve(self, connection: socket.socket) -> None:
         try:
@@ -190,6 +217,14 @@ def _bound(path: Path) -> tuple[socket.socket, int]:
         raise StoreError(
             "errors.socket_unavailable", path=str(path), reason=error.strerror or str(error)
         ) from error
+
+
+def _spare() -> int | None:
+    """Keep a descriptor for the moment when there is none; None where that has come."""
+    try:
+        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
 
 
 def _end(listener: socket.socket) -> None:

@@ -42,10 +42,8 @@ class FaultBoard:
 
     def begin(self, trouble: Trouble, instead_of: Iterable[FaultKind] = ()) -> None:
         """Note a fault; told if it is new. `instead_of` are those that it takes the place of."""
+        self.end(kind for kind in instead_of if kind is not trouble.kind)
         with self._guard:
-            for kind in instead_of:
-                if kind is not trouble.kind and self._faults.pop(kind, None) is not None:
-                    self._gone.pop(kind, None)
             self._gone.pop(trouble.kind, None)
             known = self._faults.get(trouble.kind)
             since = self._clock.now() if known is None else known.since

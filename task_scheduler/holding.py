@@ -19,7 +19,7 @@ from task_scheduler.bindings import Bindings
 from task_scheduler.clock import read_boot_id
 from task_scheduler.core.engine import Engine
 from task_scheduler.core.events import LedgerHeld
-from task_scheduler.core.faults import Trouble
+from task_scheduler.core.faults import FaultKind, Trouble
 from task_scheduler.core.hold import Mileage
 from task_scheduler.core.inbox import AddEntries, Fact, Returned
 from task_scheduler.core.limits import EngineLimits
@@ -341,7 +341,14 @@ class Holding:
 
     def troubles(self) -> list[Trouble]:
         """Return what the parts say is wrong with them; asked from another thread."""
-        return self.processes.troubles() if self.is_active else []
+        if not self.is_active or self.pool is None:
+            return []
+        found = self.processes.troubles()
+        if self.pool.lacking:
+            where = f"pid {os.getpid()}"
+            why = translate("faults.no_threads", count=self.pool.lacking)
+            found.append(Trouble(FaultKind.LAUNCH_FAILED, where, why))
+        return found
 
     def is_in_place(self) -> bool:
         """Whether the ledger's files are those that are open here."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from task_scheduler.core.inbox import Fact, Started, ThreadEnded
-from task_scheduler.core.model import Claim, Completion, Entry, Microseconds, Outcome
+from task_scheduler.core.model import SECOND, Claim, Completion, Entry, Microseconds, Outcome
 from task_scheduler.core.ports import Clock
 from task_scheduler.core.recovery import Mark
 from task_scheduler.executors.marks import MemoryMarks
@@ -86,22 +86,34 @@ class WorkerPool:
         """Whoever pops an attempt from here reports its outcome: its thread, or its timeout. The
         pop is atomic; a lock would let a thread that computes all the time in between."""
         self._threads: set[threading.Thread] = set()
+        self.lacking = 0
+        """Workers that the system gave no thread for."""
 
     def start(self, count: int) -> None:
-        """Start workers."""
-        for _ in range(count):
+        """Start workers; where the system gives no thread, `expire` tries again."""
+        self.lacking += count
+        while self.lacking:
             # Daemons: a function that never returns must not keep the program from ending.
             thread = threading.Thread(target=self._work, name=_STACK_NAME, daemon=True)
             self._threads.add(thread)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:
+                self._threads.discard(thread)
+                return
+            self.lacking -= 1
 
     def next_deadline(self) -> Microseconds | None:
-        """Return the earliest moment (boot clock) at which a running function is overdue."""
-        running = self._undecided.copy().values()
-        return min((a.deadline for a in running if a.deadline is not None), default=None)
+        """Return the earliest moment (boot clock) at which `expire` has something to do."""
+        moments = [a.deadline for a in self._undecided.copy().values() if a.deadline is not None]
+        if self.lacking:
+            moments.append(self._clock.boottime() + SECOND)
+        return min(moments, default=None)
 
     def expire(self) -> None:
         """Settle the functions whose time is over; their threads go on."""
+        if self.lacking:
+            self.start(0)
         now = self._clock.boottime()
         for attempt in self._undecided.copy().values():
             if attempt.deadline is not None and attempt.deadline <= now:

@@ -18,6 +18,7 @@ __all__ = ["check_contents", "check_log"]
 _APPLICATION_ID = 0x54534B4C
 """What the first migration writes into the file's header."""
 _SMALL = ("entries", "epochs")
+_HAS_EPOCHS = "SELECT 1 FROM sqlite_schema WHERE name = 'epochs'"
 _LAST_BOOT = "SELECT boot_id FROM epochs ORDER BY epoch DESC LIMIT 1"
 
 
@@ -45,9 +46,10 @@ def check_contents(connection: sqlite3.Connection, path: str, *, is_whole: bool 
 
 def check_log(connection: sqlite3.Connection, path: str) -> None:
     """Refuse a log in which SQLite would leave out, without a word, what was acknowledged."""
-    if not connection.execute("PRAGMA user_version").fetchone()[0]:
-        return
-    (boot_id,) = connection.execute(_LAST_BOOT).fetchone() or ("",)
+    boot_id = ""
+    # Without the table everything was in the log, and may be what it has lost.
+    if connection.execute(_HAS_EPOCHS).fetchone():
+        (boot_id,) = connection.execute(_LAST_BOOT).fetchone() or ("",)
     count = lost_commits(path, is_same_boot=boot_id == read_boot_id())
     if count:
         raise StoreDamagedError("errors.log_damaged", path=path, count=count)

@@ -90,6 +90,10 @@ class SqliteStore:
             # Created here, so that it is private from its first byte on.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             size = Path(self.path).stat().st_size
+            if not size and self.log_bytes:
+                # SQLite would throw the log away.
+                reason = "the file is empty, and its log is not"
+                raise StoreDamagedError("errors.store_damaged", path=self.path, reason=reason)
             self.is_large = size > _CHECKED_BYTES
             if size:
                 # By one that cannot write: at the end of this one the log would be folded in.
@@ -194,6 +198,8 @@ class SqliteStore:
             texts = "\n".join(text for _, text in steps)
             version = f"PRAGMA user_version = {steps[-1][0]};"
             connection.executescript(f"BEGIN IMMEDIATE;\n{texts}\n{version}\nCOMMIT;")
+            # What a ledger is must not stand in its log alone: a damaged one would look new.
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

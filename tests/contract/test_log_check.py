@@ -142,3 +142,28 @@ def test_a_commit_that_failed_leaves_nothing_in_the_log_that_looks_lost(tmp_path
 
     assert store.log_bytes == 0
     store.close()
+
+
+def test_a_ledger_that_stood_in_its_log_alone_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "live" / "scheduler.db")
+    for number in range(COMMITS):
+        with store.transaction():
+            put(store, f"task-{number}")
+    path = tmp_path / "scheduler.db"
+    shutil.copy(store.path + "-wal", log_of(path))
+    path.touch()
+    store.close()
+
+    with pytest.raises(StoreDamagedError, match="empty"):
+        SqliteStore(path)
+
+    assert log_of(path).stat().st_size
+    damage(path, 32 + 100)
+    assert lost_commits(str(path), is_same_boot=False) >= COMMITS - 1
+
+
+def test_what_a_ledger_is_stands_in_its_file_from_the_first_moment_on(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "scheduler.db")
+
+    assert store.log_bytes == 0
+    store.close()

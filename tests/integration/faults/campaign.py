@@ -71,7 +71,8 @@ class Campaign:
         self._client = Client(self._world)
         self._faults: list[checker.Fault] = []
         self._added_at = 0
-        self._shown_before: frozenset[str] = frozenset()
+        self._seen_before: set[str] = set()
+        """The problems that the fault before had to do with."""
 
     def run(self) -> Report:
         """Do the faults, come to rest, and check."""
@@ -137,6 +138,7 @@ class Campaign:
         self._heal(kind, seen)
         if kind.shown and lasts >= kind.shown_after:
             self._demand(kind, seen, told_before, lasts)
+        self._seen_before = seen | kind.shown
 
     def _demand(self, kind: Kind, seen: set[str], told_before: Counter[str], lasts: float) -> None:
         """Demand that a fault was shown while it lasted, and told, and told once."""
@@ -144,8 +146,7 @@ class Campaign:
         self.report.shown += 1
         if kind.is_reachable and not seen & kind.shown:
             self._say(kind, f"lasted {lasts:.2f} s and was not shown, only {sorted(seen)}")
-        is_new = not kind.shown & self._shown_before
-        self._shown_before = kind.shown
+        is_new = not kind.shown & self._seen_before
         # One that goes and comes back within a moment is told as one.
         if kind.is_told and is_new and not told.keys() & kind.shown:
             self._say(kind, f"lasted {lasts:.2f} s and the log tells nothing of it, only {told}")

@@ -1,12 +1,17 @@
 """The scheduler under storage faults: ``python -m tests.integration.faults.program FOLDER AT``.
 
 Adds the workload, prints one line once it runs, and works until it is told to end. While a file
-``stall`` lies in the folder, a listener of its events does not return.
+``stall`` lies in the folder, a listener of its events does not return; while ``hoard`` does, no
+descriptor is left.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import resource
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +29,7 @@ from task_scheduler import (
 from tests.integration.faults import work
 from tests.integration.faults.workload import WORKLOAD, Planned
 
+_MOST_FILES = 400
 _STALL_SECONDS = 0.5
 """Instead of the ten that a user waits to be told: the campaign has no time for it."""
 
@@ -41,6 +47,19 @@ def task_of(planned: Planned) -> BaseTask:
         return FunctionTask(task_id, task_id, call, (planned.busy,), **policies)
     argv = ["/bin/sh", str(Path(__file__).with_name("task.sh")), str(planned.busy)]
     return CommandTask(task_id, task_id, argv, **policies)
+
+
+def hoard(trigger: Path) -> None:
+    """Open all files there may be while a file lies there."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_MOST_FILES, _MOST_FILES))
+    held: list[int] = []
+    while True:
+        time.sleep(0.02)
+        with contextlib.suppress(OSError):
+            while trigger.exists():
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        while held and not trigger.exists():
+            os.close(held.pop())
 
 
 def main(folder: Path, start_at: int) -> int:
@@ -68,6 +87,7 @@ def main(folder: Path, start_at: int) -> int:
             time.sleep(0.02)
 
     scheduler.add_listener(stand_still)
+    threading.Thread(target=hoard, args=(folder / "hoard",), daemon=True).start()
     # Bound or not: what was added by an earlier life stays as it is.
     scheduler.add_tasks(pairs)
     print("ready", flush=True)

@@ -273,3 +273,24 @@ def test_a_return_at_the_very_timeout_is_one_completion() -> None:
             assert house.next() == ThreadEnded(1, "pump")
         assert house.facts.empty()
         assert house.source.released.qsize() == 1
+
+
+def test_workers_for_which_there_is_no_thread_are_started_once_there_is(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    house.pool.start(2)
+    house.pool.expire()
+    assert house.pool.lacking == 2
+    assert house.pool.next_deadline() == house.clock.boottime() + SECOND
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    house.pool.expire()
+
+    assert house.pool.lacking == 0
+    assert house.pool.next_deadline() is None
