@@ -77,7 +77,7 @@ class ProcessExecutor:
         self._release = release
         self._output_limit_bytes = output_limit_bytes
         self._alarms = ProcessAlarms(emit)
-        self._launcher = LauncherClient()
+        self._launcher = LauncherClient(os.fsencode(self._runs))
         self._answered_at = 0
         """When the launcher was last known to work, on the boot clock."""
         self._flights: dict[str, ProcessFlight] = {}

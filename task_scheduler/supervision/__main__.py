@@ -1,4 +1,4 @@
-"""The launcher as a program: ``python -I -S .../supervision/__main__.py <its socket>``.
+"""The launcher as a program: ``python -I -S .../supervision/__main__.py <socket> <folder>``.
 
 Responsible for: finding the package without site-packages and without the user's environment, in
 which anything may stand.
@@ -18,7 +18,7 @@ def main() -> None:
 
     from task_scheduler.supervision.launcher import serve
 
-    serve(int(sys.argv[1]))
+    serve(int(sys.argv[1]), os.fsencode(sys.argv[2]))
 
 
 if __name__ == "__main__":

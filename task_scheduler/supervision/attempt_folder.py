@@ -30,6 +30,7 @@ __all__ = [
     "State",
     "create_permit",
     "examine",
+    "exists",
     "forget",
     "has_permit",
     "newer_format",
@@ -47,6 +48,7 @@ __all__ = [
 ]
 
 FORMAT = 1
+_ONLY_THE_NAME = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC if hasattr(os, "O_PATH") else 0
 CREATE = os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
 _MAX_RECORD_BYTES = 65_536
 _MAX_REASON_BYTES = 4_096
@@ -90,6 +92,19 @@ class Holder:
 def path_in(folder: bytes, name: str) -> bytes:
     """Return the path of one of the files."""
     return folder + b"/" + name.encode("ascii")
+
+
+def exists(folder: bytes, name: str) -> bool:
+    """Whether one of the files is there, be it a link to nowhere."""
+    path = path_in(folder, name)
+    if not _ONLY_THE_NAME:
+        return os.path.lexists(path)
+    # The result of a `stat` is large, and what a supervisor touches once it has for life.
+    try:
+        os.close(os.open(path, _ONLY_THE_NAME))
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def try_lock(folder: bytes) -> int | None:
@@ -162,7 +177,7 @@ def read_trouble(folder: bytes) -> tuple[str, str] | None:
 
 def has_permit(folder: bytes) -> bool:
     """Whether the start of the attempt was decided."""
-    return os.path.lexists(path_in(folder, "permit"))
+    return exists(folder, "permit")
 
 
 def create_permit(folder: bytes) -> bool:

@@ -31,27 +31,37 @@ from task_scheduler.supervision.orders import (
     name_of,
 )
 from task_scheduler.supervision.process_tree import descendants, kill_descendants, start_time
+from task_scheduler.supervision.rehearsal import rehearse
 from task_scheduler.supervision.supervisor import supervise
 
 __all__ = ["serve"]
 
-_CHUNK_BYTES = 262_144
+_CHANNEL = 3
+_MOST_DESCRIPTORS = 256
+_CHUNK_BYTES = 16_384
 _SWEEP_ROUNDS = 100
 _SWEEP_SECONDS = 0.01
 
 
-def serve(descriptor: int) -> None:
-    """Fork a supervisor for each order from the socket, until its other end is closed."""
+def serve(descriptor: int, folder: bytes) -> None:
+    """Fork a supervisor for each order from the socket, until its other end is closed.
+
+    `folder` is where the folders of the attempts are made.
+    """
     kernel.load()
     kernel.set_name(b"tsk-launcher")
     is_guardian = kernel.adopt_orphans()
-    os.set_inheritable(descriptor, False)
+    if descriptor != _CHANNEL:
+        os.dup2(descriptor, _CHANNEL)
+    os.set_inheritable(_CHANNEL, False)
     hear()
+    rehearse(folder)
+    # With the scheduler's number of the channel goes what the rehearsal has opened.
+    os.closerange(_CHANNEL + 1, max(_CHANNEL, descriptor) + _MOST_DESCRIPTORS)
     # Out of the collector's sight: what is not touched stays shared with every supervisor.
-    gc.collect()
     gc.disable()
     gc.freeze()
-    with socket.socket(fileno=descriptor) as channel:
+    with socket.socket(fileno=_CHANNEL) as channel:
         _Launcher(channel, is_guardian).run()
 
 

@@ -34,9 +34,10 @@ _let_go: list[int] = []
 
 
 class LauncherClient:
-    """One launcher at a time."""
+    """One launcher at a time, for attempts whose folders are made in `folder`."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: bytes) -> None:
+        self._folder = folder
         self._guard = threading.Lock()
         self._channel: socket.socket | None = None
         self._pid: int | None = None
@@ -139,6 +140,7 @@ class LauncherClient:
                         "-S",
                         os.path.abspath(program.__file__),
                         str(descriptor),
+                        self._folder,
                     ],
                     pass_fds=[descriptor],
                     stdin=subprocess.DEVNULL,

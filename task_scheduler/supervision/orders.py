@@ -19,11 +19,10 @@ __all__ = [
     "name_of",
 ]
 
-FORMAT = 2
+FORMAT = 3
 """Within a number fields are only added; a launcher that was started by an older scheduler, after
-an upgrade on the disk, does without them. So what must not be done without has a new number."""
-_UNCONFINED = 1
-"""The format of an order that neither confines nor masks anything."""
+an upgrade on the disk, does without them. So what must not be done without has a new number: 2
+confines, 3 has the environment and the sentences packed. Older ones are read."""
 FOREIGN_ORDER = -1_000
 """The status of an order that another release wrote in a newer format: nothing was started."""
 FOLDER_VARIABLE = "TASK_SCHEDULER_ATTEMPT_FOLDER"
@@ -38,12 +37,12 @@ class Order:
         "argv",
         "bell",
         "confinement",
-        "env",
         "folder",
         "kill_grace_seconds",
         "masks",
         "output_limit_bytes",
-        "texts",
+        "packed_env",
+        "packed_texts",
         "timeout_seconds",
         "working_dir",
     )
@@ -54,19 +53,18 @@ class Order:
         folder: bytes,
         argv: Sequence[bytes],
         working_dir: bytes,
-        env: Mapping[bytes, bytes],
+        env: Mapping[bytes, bytes] | str,
         timeout_seconds: float | None,
         kill_grace_seconds: float,
         output_limit_bytes: int,
         bell: bytes,
-        texts: Mapping[str, str],
+        texts: Mapping[str, str] | str,
         confinement: Mapping[str, Any] | None = None,
         masks: Sequence[bytes] = (),
     ) -> None:
         self.folder = folder
         self.argv = list(argv)
         self.working_dir = working_dir
-        self.env = dict(env)
         self.timeout_seconds = timeout_seconds
         self.kill_grace_seconds = kill_grace_seconds
         self.output_limit_bytes = output_limit_bytes
@@ -75,23 +73,36 @@ class Order:
         """What `confinement.plan` carries out; empty for most."""
         self.masks = list(masks)
         """What is replaced in the output; empty for most."""
-        self.texts = dict(texts)
+        # As JSON until it is needed: a hundred small objects would cost every supervisor their
+        # memory for as long as it lives.
+        self.packed_env = env if isinstance(env, str) else _packed_env(env)
+        self.packed_texts = texts if isinstance(texts, str) else json.dumps(dict(texts))
+
+    @property
+    def env(self) -> dict[bytes, bytes]:
+        """The environment of the task."""
+        return {_bytes(name): _bytes(value) for name, value in json.loads(self.packed_env)}
+
+    @property
+    def texts(self) -> dict[str, str]:
         """Sentences in the user's language; what only the supervisor knows stands as ``{name}``."""
+        texts: dict[str, str] = json.loads(self.packed_texts)
+        return texts
 
     def encode(self) -> bytes:
         """Return the order as one message."""
         return encode_message(
             {
-                "format": FORMAT if self.confinement or self.masks else _UNCONFINED,
+                "format": FORMAT,
                 "folder": _text(self.folder),
                 "argv": [_text(item) for item in self.argv],
                 "working_dir": _text(self.working_dir),
-                "env": [[_text(name), _text(value)] for name, value in self.env.items()],
+                "env": self.packed_env,
                 "timeout_seconds": self.timeout_seconds,
                 "kill_grace_seconds": self.kill_grace_seconds,
                 "output_limit_bytes": self.output_limit_bytes,
                 "bell": _text(self.bell),
-                "texts": self.texts,
+                "texts": self.packed_texts,
                 "confinement": self.confinement,
                 "masks": [_text(mask) for mask in self.masks],
             }
@@ -107,12 +118,12 @@ class Order:
             folder=_bytes(fields["folder"]),
             argv=[_bytes(item) for item in fields["argv"]],
             working_dir=_bytes(fields["working_dir"]),
-            env={_bytes(name): _bytes(value) for name, value in fields["env"]},
+            env=_packed(fields["env"]),
             timeout_seconds=fields["timeout_seconds"],
             kill_grace_seconds=fields["kill_grace_seconds"],
             output_limit_bytes=fields["output_limit_bytes"],
             bell=_bytes(fields["bell"]),
-            texts=fields["texts"],
+            texts=_packed(fields["texts"]),
             confinement=fields.get("confinement"),
             masks=[_bytes(mask) for mask in fields.get("masks", ())],
         )
@@ -151,6 +162,15 @@ def encode_message(fields: Mapping[str, object]) -> bytes:
     """Return one message: its length, then JSON."""
     content = json.dumps(fields).encode("ascii")
     return len(content).to_bytes(_PREFIX_BYTES, "big") + content
+
+
+def _packed_env(env: Mapping[bytes, bytes]) -> str:
+    return json.dumps([[_text(name), _text(value)] for name, value in env.items()])
+
+
+def _packed(value: object) -> str:
+    """Return a field as it is packed since format 3."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _text(value: bytes) -> str:

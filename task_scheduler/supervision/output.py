@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Mapping
 
 from task_scheduler.supervision.attempt_folder import CREATE
 
@@ -20,26 +21,27 @@ _ESCAPE_SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x0
 class Output:
     """The output of one attempt. Raises FileExistsError where the attempt had one before.
 
-    `mark` stands where the limit was reached, `gap` (with ``{count}``) where bytes are missing.
+    Of `texts`, called when they are needed, ``truncated`` stands where the limit was reached, and
+    ``gap`` (with ``{count}``) where bytes are missing.
     """
 
     __slots__ = (
         "_descriptor",
-        "_gap",
         "_left",
-        "_mark",
         "_missing",
         "_tail",
+        "_texts",
         "error",
         "is_truncated",
         "total_bytes",
     )
 
-    def __init__(self, path: bytes, limit_bytes: int, mark: str, gap: str) -> None:
+    def __init__(
+        self, path: bytes, limit_bytes: int, texts: Callable[[], Mapping[str, str]]
+    ) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_EXCL | CREATE, 0o600)
         self._left = limit_bytes
-        self._mark = mark
-        self._gap = gap
+        self._texts = texts
         self._missing = 0
         self._tail = b""
         self.total_bytes = 0
@@ -58,7 +60,7 @@ class Output:
         self._left -= len(kept)
         if len(kept) < len(chunk):
             self.is_truncated = True
-            kept += b"\n" + self._mark.encode("utf-8", "replace") + b"\n"
+            kept += self._line("truncated")
         self._keep(kept)
 
     def last_line(self) -> str:
@@ -74,8 +76,7 @@ class Output:
         """Write to the file; where it takes no more, count what is missing and try again later."""
         note = b""
         if self._missing:
-            text = self._gap.replace("{count}", str(self._missing))
-            note = b"\n" + text.encode("utf-8", "replace") + b"\n"
+            note = self._line("gap").replace(b"{count}", b"%d" % self._missing)
         left = note + data
         try:
             while left:
@@ -84,3 +85,8 @@ class Output:
             self.error = os.strerror(error.errno or 0)
         # As long as the note is not whole in the file, it stands for what comes now as well.
         self._missing = len(left) if len(left) <= len(data) else self._missing + len(data)
+
+    def _line(self, key: str) -> bytes:
+        # An order of an older release has fewer sentences.
+        text = self._texts().get(key, "[...]")
+        return b"\n" + text.encode("utf-8", "replace") + b"\n"

@@ -21,7 +21,8 @@ __all__ = [
 
 _HAS_CHILDREN_FILES = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 _STOP_ROUNDS = 100
-_CHUNK_BYTES = 16_384
+_buffer = bytearray(16_384)
+"""One for all that is read here: memory that a supervisor touches once is its own from then on."""
 _open_process = getattr(os, "pidfd_open", None)
 
 
@@ -51,8 +52,8 @@ def read_file(path: str) -> bytes:
         return b""
     try:
         content = b""
-        while chunk := os.read(descriptor, _CHUNK_BYTES):
-            content += chunk
+        while count := os.readv(descriptor, [_buffer]):
+            content += _buffer[:count]
     except OSError:
         return b""
     finally:

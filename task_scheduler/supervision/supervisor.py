@@ -62,7 +62,7 @@ def supervise(order: Order) -> int:
         lock = _hold(order.folder)
         if lock is None:
             return 0
-        if os.path.lexists(path_in(order.folder, "output")):
+        if attempt_folder.exists(order.folder, "output"):
             # Its end is recorded, and all the rest forgotten.
             return 0
         output = _output_of(order)
@@ -289,7 +289,8 @@ class Supervisor:
                 self._report = self._let_go(self._report)
             else:
                 self._heed(self._hearing.heard())
-        self._reap()
+                # Only when told to look: the answer is large, and memory that was touched stays.
+                self._reap()
 
     def _copy(self) -> bool:
         """Take what the pipe holds now; False when there is nothing."""
@@ -404,12 +405,11 @@ def _masker_of(order: Order) -> StreamMasker | None:
 
 
 def _output_of(order: Order) -> Output:
-    mark, gap = order.texts["truncated"], order.texts.get("gap", "[...{count}...]")
     path = path_in(order.folder, "output.new")
-    if os.path.lexists(path):
+    if attempt_folder.exists(order.folder, "output.new"):
         # Of one that was killed before its permit: we have the lock that it had.
         os.unlink(path)
-    return Output(path, order.output_limit_bytes, mark, gap)
+    return Output(path, order.output_limit_bytes, lambda: order.texts)
 
 
 def _decoded(status: int | None) -> tuple[int | None, int | None]:

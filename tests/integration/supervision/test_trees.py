@@ -187,7 +187,7 @@ import sys
 sys.path.append({root!r})
 from task_scheduler.supervision import kernel, launcher
 kernel.load = lambda: None
-launcher.serve(int(sys.argv[1]))
+launcher.serve(int(sys.argv[1]), sys.argv[2].encode())
 """
 
 

@@ -33,6 +33,8 @@ def test_an_order_arrives_as_it_was_sent() -> None:
     assert {name: getattr(arrived, name) for name in Order.__slots__} == {
         name: getattr(order, name) for name in Order.__slots__
     }
+    assert arrived.env == {b"A": b"1\n2", b"\xfe": b""}
+    assert arrived.texts == {"cancelled": "キャンセル"}
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1_000])

@@ -10,9 +10,11 @@ import pytest
 
 from task_scheduler.supervision.output import Output
 
+TEXTS = {"truncated": "[cut]", "gap": "[{count} missing]"}
+
 
 def output_in(folder: Path, limit: int = 100) -> Output:
-    return Output(os.fsencode(folder / "output"), limit, "[cut]", "[{count} missing]")
+    return Output(os.fsencode(folder / "output"), limit, lambda: TEXTS)
 
 
 @pytest.mark.parametrize(
