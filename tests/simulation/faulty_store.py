@@ -13,6 +13,7 @@ from typing import Any
 
 from task_scheduler.errors import StoreUnavailableError
 from task_scheduler.stores.sqlite import MEMORY, SqliteStore
+from tests.simulation.machine import Clock
 
 __all__ = ["POINTS", "FaultyStore", "ProcessDies"]
 
@@ -28,15 +29,16 @@ class ProcessDies(BaseException):
 class FaultyStore:
     """The real store, which fails when it is told to."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: SqliteStore, clock: Clock) -> None:
         self.store = store
         self.was_committed = False
-        self.is_out = False
-        """Whether nothing can be begun for now."""
+        self.out_until = 0
+        """Until when, in true time, nothing can be begun."""
         self.cuts: Counter[str] = Counter()
         """How often what was cut off: begin, a statement's name, commit, committed."""
         self._left = 0
         self._is_deadly = False
+        self._clock = clock
 
     @property
     def is_armed(self) -> bool:
@@ -55,7 +57,7 @@ class FaultyStore:
     def transaction(self) -> Iterator[None]:
         """Begin and commit; three points of failure."""
         self.was_committed = False
-        if self.is_out:
+        if self.out_until > self._clock.time:
             raise StoreUnavailableError("errors.store_full", path=MEMORY)
         if self._left:
             self._pass("begin")

@@ -79,6 +79,12 @@ class Marks:
         if slot >= 0:
             self._bytes[slot] = mark
 
+    def age(self, draw: random.Random) -> None:
+        """Let some marks be as they were long ago: they are not synced."""
+        for slot in range(_SLOTS):
+            if draw.random() < 0.5:
+                self._bytes[slot] = 0
+
     def read(self, slot: int) -> int | None:
         """Return the mark that an earlier process left."""
         return self._bytes[slot] if slot >= 0 else None
@@ -204,6 +210,7 @@ class Machine:
         """End everything at once; return the programs that were cut off or whose record is gone."""
         self.boot += 1
         self.orders.clear()
+        self.marks.age(self.random)
         gone = []
         for run_id, attempt in list(self.programs.items()):
             # Records are not synced: some of them were on the disk, some were not.

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from task_scheduler.core.model import SECOND
-from tests.simulation.machine import Attempt
 from tests.simulation.world import HOUR, MINUTE, World
 
 __all__ = ["Nemesis"]
@@ -35,7 +34,7 @@ class Nemesis:
             self._cut_power: 6,
             self._set_clock: 9,
             self._fail_store: 15,
-            self._begin_outage: 3,
+            self._fill_disk: 4,
             self._kill_supervisor: 6,
             self._leave: 5,
             self._repeat: 3,
@@ -44,7 +43,7 @@ class Nemesis:
     def strike(self) -> None:
         """Let one thing go wrong, now or at the next statement."""
         world = self._world
-        self._end_outage()
+        world.judge_owners()
         kinds = list(self.strikes)
         (kind,) = self._draw.choices(kinds, list(self.strikes.values()))
         if world.store.is_armed and kind in (self._kill_in_work, self._fail_store):
@@ -56,7 +55,7 @@ class Nemesis:
     def end(self) -> None:
         """Let everything be well."""
         world = self._world
-        self._end_outage()
+        world.store.out_until = 0
         world.store.disarm()
         world.set_clock(self._true_offset - world.clock.offset)
         for node in world.nodes:
@@ -111,16 +110,8 @@ class Nemesis:
     def _fail_store(self) -> None:
         self._world.fail_soon(is_deadly=False)
 
-    def _begin_outage(self) -> None:
-        """Let the disk be full until the next fault."""
-        self._world.tell("the disk is full")
-        self._world.store.is_out = True
-        self._world.disturb()
-
-    def _end_outage(self) -> None:
-        if self._world.store.is_out:
-            self._world.store.is_out = False
-            self._world.disturb()
+    def _fill_disk(self) -> None:
+        self._world.fill_disk(self._length(6, 8.5))
 
     def _kill_supervisor(self) -> None:
         living = self._world.machine.living()
@@ -135,8 +126,7 @@ class Nemesis:
             self._world.disturb()
 
     def _repeat(self) -> None:
-        """Report once more the ends whose records are still there."""
-        records: list[Attempt] = list(self._world.machine.programs.values())
-        for attempt in records:
-            if attempt.completion is not None:
-                self._world.repeat(attempt.completion)
+        """Report some ends once more, old ones too."""
+        ends = self._world.ends
+        for _ in range(min(5, len(ends))):
+            self._world.repeat(self._draw.choice(ends))

@@ -240,6 +240,7 @@ class RandomWorld(World):
             run_id = self.random.choice(unfinished)
             if self.command(CancelRun, run_id=run_id)[1]:
                 self.witness.cancelled.add(run_id)
+                self.kill_after_answer()
 
     def _backfill(self) -> None:
         task_id, end = self._some_task(), self.clock.now()

@@ -12,8 +12,8 @@ import pytest
 from tests.simulation.campaign import live, name_of
 from tests.simulation.workload import JOBS
 
-YEARS, DAYS = 8, 40.0
-WORLDS = 80
+YEARS, DAYS = 8, 25.0
+WORLDS = 40
 _GROUPS = 8
 _ROOT = Path(__file__).resolve().parents[2]
 

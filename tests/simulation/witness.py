@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -203,6 +204,12 @@ class Witness:
         ).fetchone()
         assert count <= places, f"{count} use {pool} when {living[0]} begins"
 
+    def judge_owners(self, run_ids: AbstractSet[int]) -> None:
+        """Judge that no run is claimed but by one of these attempts."""
+        rows = self._connection.execute("SELECT run_id FROM runs WHERE token IS NOT NULL")
+        lost = sorted(run_id for (run_id,) in rows if run_id not in run_ids)
+        assert not lost, f"claimed, and in nobody's hands: runs {lost}"
+
     def judge_rate(self, task_id: str, count: int, period: int) -> None:
         """Judge that no stretch of time has more starts than it may; called at each of them."""
         time, starts = self._clock.time, self._starts[task_id]
@@ -213,6 +220,20 @@ class Witness:
         assert not is_judged or len(starts) <= count, f"{task_id} began {len(starts)} times"
 
     # -- at rest --------------------------------------------------------------------------------
+
+    def check_tallies(self) -> None:
+        """Judge that what is counted of each task is what there is of it."""
+        for row in self._connection.execute(
+            "SELECT task_id, success_count, failure_count, skip_count,"
+            " (SELECT count(*) FROM runs AS r WHERE r.task_id = p.task_id AND state = 'succeeded'),"
+            " (SELECT count(*) FROM runs AS r WHERE r.task_id = p.task_id"
+            "  AND state IN ('failed', 'timed_out', 'lost')),"
+            " (SELECT count(*) FROM runs AS r WHERE r.task_id = p.task_id AND state = 'skipped')"
+            " + (SELECT coalesce(sum(count), 0) FROM skips AS s WHERE s.task_id = p.task_id)"
+            " FROM progress AS p"
+        ):
+            task_id, *counted = row[:4]
+            assert counted == list(row[4:]), f"{task_id} counts {counted}, not {row[4:]}"
 
     def check(self, limits: Mapping[str, int]) -> None:
         """Judge what the ledger says of every attempt; `limits`: the most failures of a task."""

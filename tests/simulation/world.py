@@ -9,7 +9,7 @@ It decides nothing that the engine should decide. What it sees it tells `witness
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,10 +62,12 @@ class World:
         self.machine = Machine(self.random, begin=self.begin, ended=self._on_program_end)
         self.clock = self.machine.clock
         self.ledger = SqliteStore(MEMORY)
-        self.store = FaultyStore(self.ledger)
+        self.store = FaultyStore(self.ledger, self.clock)
         self.witness = Witness(self.ledger, self.clock)
         self.is_calm = False
         self.faults: Counter[str] = Counter()
+        self.ends: deque[Completion] = deque(maxlen=100)
+        """The last reports of ends."""
         self.disturbed = 0
         """When the last disturbance was over: until then starts may be late."""
         self.bindings = Bindings()
@@ -200,9 +202,15 @@ class World:
 
     # -- what goes wrong ------------------------------------------------------------------------
 
-    def disturb(self) -> None:
-        """Note that starts may be late for a moment."""
-        self.disturbed = self.clock.time + 10 * SECOND
+    def disturb(self, length: int = 0) -> None:
+        """Note that starts may be late for a while."""
+        self.disturbed = max(self.disturbed, self.clock.time + length + 10 * SECOND)
+
+    def fill_disk(self, length: int) -> None:
+        """Let nothing be written for a while."""
+        self.tell(f"the disk is full for {length}")
+        self.store.out_until = self.clock.time + length
+        self.disturb(length)
 
     def kill(self, node: Node, back: int | None = None) -> None:
         """Let a process be gone (SIGKILL)."""
@@ -314,6 +322,11 @@ class World:
         self.on_command(command)
         return True, answers[0][1] if answers and answers[0][0] else None
 
+    def kill_after_answer(self) -> None:
+        """Let the process die, sometimes, with nothing but its word given."""
+        if self.holder is not None and not self.is_calm and self.random.random() < 0.3:
+            self.kill(self.holder)
+
     def before_command(self, command: Command) -> None:
         """Look at the ledger, or let the store fail."""
 
@@ -325,6 +338,8 @@ class World:
     def report(self, fact: Fact) -> None:
         """Put a fact into the inbox of the engine that lives now."""
         assert self.holder is not None
+        if isinstance(fact, Completion):
+            self.ends.append(fact)
         self.holder.engine.inbox.put(fact)
 
     def begin(self, claim: Claim, entry: Entry) -> Attempt:
@@ -337,21 +352,40 @@ class World:
         duration, outcome = self.draw_attempt(entry)
         time = self.clock.time
         self.tell(f"attempt {claim.attempt} of run {claim.run_id}, {claim.task_id}, begins")
+        if claim.attempt > 1 and not self.is_calm and self.random.random() < 0.1:
+            self._repeat_ends_of(claim.run_id)
         deadline = None if claim.timeout is None else time + claim.timeout
         return Attempt(claim, self.clock.now(), time + duration, deadline, outcome)
 
     def _on_program_end(self, attempt: Attempt) -> None:
         assert attempt.completion is not None
         self.witness.on_end(attempt, attempt.completion.outcome)
+        self.ends.append(attempt.completion)
         holder = self.holder
         if holder is not None:
             holder.hands.seats += 1
             holder.engine.inbox.put(attempt.completion)
 
     def repeat(self, completion: Completion) -> None:
-        """Report an end once more: a doorbell may ring twice."""
+        """Report an end once more: a doorbell may ring twice, and late."""
         if self.holder is not None:
             self.holder.engine.inbox.put(completion)
+
+    def _repeat_ends_of(self, run_id: int) -> None:
+        """Ring the bell of attempts that are over while the next one runs."""
+        for completion in [end for end in self.ends if end.run_id == run_id]:
+            self.repeat(completion)
+
+    def judge_owners(self) -> None:
+        """Judge that whatever the ledger calls claimed is in somebody's hands."""
+        holder = self.holder
+        is_quiet = holder is not None and holder.stopped_at is None
+        if not is_quiet or holder is None or self.clock.time <= self.disturbed:
+            return
+        if not len(holder.engine.inbox):
+            hands, machine = holder.hands, self.machine
+            owners = hands.gate.keys() | hands.threads.keys() | hands.hesitating.keys()
+            self.witness.judge_owners(owners | machine.programs.keys() | machine.orders.keys())
 
     # -- the story ------------------------------------------------------------------------------
 

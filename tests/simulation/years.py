@@ -101,6 +101,7 @@ class Year(World):
             self.command(ResumeEntry, task_id=task_id)
         self.run_until(self.clock.time + 12 * HOUR)
         self._check_liveness(HOUR)
+        self.witness.check_tallies()
         removed_at = self.clock.now()
         self.command(RemoveEntries, task_ids=list(_JOBS))
         self.run_until(self.clock.time + 2 * HOUR)
@@ -156,6 +157,7 @@ class Year(World):
             (run_id,) = self.random.choice(rows)
             if self.command(CancelRun, run_id=run_id)[1]:
                 self.witness.cancelled.add(run_id)
+                self.kill_after_answer()
 
     def _backfill(self, task_id: str) -> None:
         if _JOBS[task_id].instants is None:
