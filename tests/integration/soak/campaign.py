@@ -113,6 +113,8 @@ class Soak:
             last, progressed = done, time.monotonic()
             self._ask()
             self.report.samples.append(take(process.pid, self.folder, progressed - began))
+            # At once: a soak that is broken off has figures too.
+            self.report.save(self.folder / "samples.json")
 
     def _ask(self) -> None:
         """Change something from another process, as people and programs do all the time."""
