@@ -41,6 +41,8 @@ judged. An edit of a schedule is one more `Revision` of its task, every other ca
 `Operation`; both have an outcome: ``ok``, ``fail`` or ``indeterminate``. `Limits` is what the
 machine is granted: raise it where it is busy, never to let a violation pass.
 
+`shrink(history, violation)` returns the least of a history that still shows a violation.
+
 Two passes read the begins: one by key, one by moments alone; where they differ, that is reported as
 ``A/B``. `to_plain` and `from_plain` keep a history as JSON.
 """
@@ -77,6 +79,7 @@ from tests.checker.history import (
 )
 from tests.checker.ledgers import read_ledger
 from tests.checker.oracle import instants
+from tests.checker.shrinking import shrink
 from tests.checker.verdict import Figures, figures, violations
 
 __all__ = [
@@ -109,6 +112,7 @@ __all__ = [
     "from_plain",
     "instants",
     "read_ledger",
+    "shrink",
     "to_plain",
     "violations",
 ]

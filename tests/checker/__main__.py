@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from tests import checker
+from tests.checker.shrinking import rows_of
 
 
 def main(path: str) -> int:
@@ -17,6 +18,9 @@ def main(path: str) -> int:
     history = checker.from_plain(json.loads(Path(path).read_text()))
     found = checker.violations(history)
     print(checker.figures(history), *(violation.show() for violation in found), sep="\n")
+    if found:
+        print("", "The first of them, in as few rows as show it:", sep="\n")
+        print(*rows_of(checker.shrink(history, found[0])), sep="\n")
     return bool(found)
 
 

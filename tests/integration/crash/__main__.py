@@ -21,7 +21,7 @@ from tests.integration.crash.standby import Standbys
 
 ROUND = 25
 """Kills on one ledger, before it comes to rest and is checked."""
-LANES = 2
+LANES = 4
 """Rounds at a time, each on a ledger of its own."""
 MOST_RECOVERY_SECONDS = 2.0
 """What a recovery may take on a quiet machine."""
