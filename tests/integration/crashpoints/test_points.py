@@ -69,6 +69,16 @@ def test_the_files_of_the_harness_are_no_points() -> None:
     assert names(*log) == []
 
 
+def test_what_is_taken_from_another_process_counts_and_an_empty_queue_does_not() -> None:
+    log = [Call("recvfrom", '3<socket:[1]>, "name", 256) = 4'), Call("recvfrom", "3) = -1 EAGAIN")]
+
+    launcher = enumerate_points("life", "launcher", [*log, LOOK]).points
+    itself = enumerate_points("life", "scheduler.request", [*log, LOOK]).points
+
+    assert [(point.number, point.side) for point in launcher] == [(1, "before"), (1, "after")]
+    assert itself == []
+
+
 def test_a_point_survives_its_plain_form() -> None:
     point = enumerate_points("life", "supervisor.script.1", [SYNC]).points[0]
 
