@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,8 @@ import pytest
 from task_scheduler.clock import SystemClock
 from task_scheduler.errors import StoreError
 from task_scheduler.restoring import restore_ledger
-from tests.integration.facade.bench import ROOT, Bench, Program, eventually, is_alive
+from tests.integration.facade.bench import ROOT, Bench, Program, is_alive
+from tests.integration.facade.bench import eventually as eventually_within
 
 WORK = """
     import os
@@ -49,11 +50,27 @@ WORK = """
 """Functions and scripts that note the identity of their run outside the ledger."""
 
 
+def eventually(what: str, condition: Callable[[], Any]) -> Any:
+    """Wait longer than others do: several programs start here one after another."""
+    return eventually_within(what, condition, seconds=60)
+
+
 def witnessed(bench: Bench) -> list[tuple[str, str, int]]:
     """Return what ran: task, key, run id; in order."""
     path = bench.folder / "witness"
     lines = path.read_text().split("\n")[:-1] if path.exists() else []
     return [(task, key, int(run_id)) for task, key, run_id in (line.split() for line in lines)]
+
+
+def came_to_rest(bench: Bench) -> None:
+    """Wait until what a killed scheduler had ordered has come and gone."""
+
+    def is_quiet() -> bool:
+        before = len(witnessed(bench))
+        threading.Event().wait(0.5)
+        return not _living_attempts(bench) and len(witnessed(bench)) == before
+
+    eventually("the last script has ended", is_quiet)
 
 
 def twice(bench: Bench) -> list[tuple[str, str]]:
@@ -153,7 +170,7 @@ def test_nothing_that_ran_after_the_backup_runs_again(bench: Bench, end: signal.
     eventually("runs after the backup", lambda: len(witnessed(bench)) > 80)
     program.send(end)
     program.ends(None)
-    eventually("the last script has ended", lambda: not _living_attempts(bench))
+    came_to_rest(bench)
     ran = {(task, key) for task, key, _ in witnessed(bench)}
     most = max(run_id for _, _, run_id in witnessed(bench))
     restored(bench, bench.folder / "x.backup")
@@ -180,7 +197,7 @@ def test_an_older_copy_of_the_database_is_noticed_and_held(
     program = at_work(bench, "again.py")
     program.send(end)
     program.ends(None)
-    eventually("the last script has ended", lambda: not _living_attempts(bench))
+    came_to_rest(bench)
     ran = witnessed(bench)
     put_back(bench, bench.folder / "old.db")
 
@@ -195,7 +212,10 @@ def test_an_older_copy_of_the_database_is_noticed_and_held(
     assert hold["later"], "scripts left their folders"
     assert twice(bench) == []
     assert "older copy of itself" in bench.log()
-    assert min(i for *_, i in witnessed(bench)[len(ran) :]) > max(i for *_, i in ran)
+    with closing(sqlite3.connect(bench.folder / "old.db")) as old:
+        known = {run_id for (run_id,) in old.execute("SELECT run_id FROM runs")}
+    fresh = {run["run_id"] for run in bench.scheduler().view.runs(limit=10_000)} - known
+    assert min(fresh) > max(run_id for *_, run_id in ran)
 
 
 def test_a_copy_of_which_only_functions_ran_later_is_noticed_by_who_only_writes(
@@ -227,7 +247,7 @@ def test_restarts_kills_and_a_ledger_that_is_made_anew_are_no_rollback(bench: Be
         program.send(signal.SIGKILL if number % 2 else signal.SIGTERM)
         program.ends(None)
         assert bench.scheduler().hold() is None
-    eventually("the last script has ended", lambda: not _living_attempts(bench))
+    came_to_rest(bench)
     before = _attempts(bench)
 
     for suffix in ("", "-wal", "-shm"):
@@ -438,46 +458,6 @@ def test_the_commands_back_up_restore_and_let_go_on(bench: Bench) -> None:
     assert released["hold"] is None
     assert released["released"]["entries"] == 5
     tsk(bench, "restore", "--resume-from", "now", code=7)
-
-
-@pytest.mark.parametrize("is_memory", [False, True], ids=["file", "memory"])
-def test_a_program_backs_its_own_ledger_up_while_it_runs(bench: Bench, is_memory: bool) -> None:
-    scheduler = bench.running(**({"storage": ":memory:"} if is_memory else {}))
-    done = threading.Event()
-    scheduler.task("pump", every="1h")(done.set)
-    assert done.wait(10)
-    path = bench.folder / "x.backup"
-
-    found = scheduler.backup(path)
-    with pytest.raises(FileExistsError):
-        scheduler.backup(path)
-    again = scheduler.backup(path, overwrite=True)
-
-    assert found["entries"] == again["entries"] == 1
-    assert found["ledger_id"] == again["ledger_id"]
-    assert [p.name for p in bench.folder.glob("*backup*")] == ["x.backup"], "nothing half done"
-
-
-@pytest.mark.parametrize("name", ["scheduler.db", "scheduler.db-wal", "scheduler.marks"])
-def test_a_file_of_the_ledger_itself_is_never_overwritten(bench: Bench, name: str) -> None:
-    scheduler = bench.running()
-    path = bench.state / ".." / "state" / name
-    before = path.stat().st_ino if path.exists() else None
-
-    with pytest.raises(FileExistsError):
-        scheduler.backup(path, overwrite=True)
-
-    assert (path.stat().st_ino if path.exists() else None) == before
-
-
-def test_a_backup_that_cannot_be_written_is_told_and_leaves_nothing(bench: Bench) -> None:
-    scheduler = bench.running()
-
-    with pytest.raises(StoreError, match="nowhere") as raised:
-        scheduler.backup(bench.folder / "nowhere" / "x.backup")
-
-    assert raised.value.key == "errors.copy_failed"
-    scheduler.task("pump", every="1h")(lambda: None)
 
 
 def _attempts(bench: Bench) -> set[tuple[int, int]]:
