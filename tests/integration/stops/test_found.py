@@ -144,6 +144,30 @@ sys.exit(foreground.run_forever(Scheduler()))
 """
 
 
+def test_an_interrupt_while_the_command_line_is_loaded_is_no_traceback() -> None:
+    program = """
+import sys
+
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == "task_scheduler.cli.program":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupted())
+from task_scheduler.cli import main
+sys.exit(main(["version"]))
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": ROOT},
+        capture_output=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (130, b"")
+
+
 def state_of(scheduler: TaskScheduler) -> str:
     """Return what a scheduler is in its own process."""
     state: str = scheduler.get_task_status()["scheduler"]["state"]
