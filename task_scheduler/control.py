@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from task_scheduler import errors
+from task_scheduler.actors import actor_of_peer
 from task_scheduler.core.inbox import (
     AddEntries,
     BackfillRange,
@@ -180,16 +181,18 @@ class ControlServer:
         try:
             with connection, connection.makefile("rwb") as stream:
                 while line := stream.readline(_MOST_BYTES):
-                    stream.write(self._answer(line))
+                    stream.write(self._answer(line, _peer(connection)))
                     stream.flush()
         except OSError:
             pass  # the client went away: what it asked for was done or refused all the same
         finally:
             self._seats.release()
 
-    def _answer(self, line: bytes) -> bytes:
+    def _answer(self, line: bytes, peer: tuple[int | None, int | None]) -> bytes:
         try:
             request = json.loads(line)
+            if "actor" in request:
+                request["actor"] = actor_of_peer(*peer, str(request["actor"]))
             answer: dict[str, Any] = {"value": self._handle(request.pop("op"), request)}
         except TaskSchedulerError as error:
             kind = type(error).__name__
@@ -266,7 +269,8 @@ def ask(path: Path, op: str, *, timeout_seconds: float | None = None, **values: 
 def request_of(command: Command) -> tuple[str, dict[str, Any]]:
     """Return the operation and the values by which a command travels."""
     if isinstance(command, AddEntries):
-        return "add", {"entries": [_entry_to_plain(entry) for entry in command.entries]}
+        entries = [_entry_to_plain(entry) for entry in command.entries]
+        return "add", {"entries": entries, "actor": command.actor}
     names = [field.name for field in fields(command) if field.name not in ("resolve", "reject")]
     values = {name: getattr(command, name) for name in names}
     return _NAME_OF[type(command)], {
@@ -279,7 +283,8 @@ def command_of(op: str, values: Mapping[str, Any]) -> Command:
     if op not in _OPERATIONS:
         raise RemoteError("errors.remote", reason=f"unknown operation {op!r}")
     if op == "add":
-        return AddEntries(entries=[entry_from(plain) for plain in values["entries"]])
+        entries = [entry_from(plain) for plain in values["entries"]]
+        return AddEntries(entries=entries, actor=str(values.get("actor", "")))
     return _OPERATIONS[op](**values)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from task_scheduler.core.audit import AuditRow
 from task_scheduler.core.control import nearest_hint
 from task_scheduler.core.model import SECOND, Microseconds
 from task_scheduler.errors import RunNotFoundError, ScheduleError, TaskNotFoundError
@@ -117,6 +118,18 @@ class LedgerView:
             raise RunNotFoundError("errors.run_not_found", run_id=run_id)
         attempts = [_attempt(item) for item in self._fetch("list_attempts", run_id=run_id)]
         return {**_run(row), "attempts": attempts}
+
+    def audit(
+        self, task_id: str | None = None, *, before: int | None = None, limit: int = 50
+    ) -> list[dict[str, Any]]:
+        """Return the newest changes, of a task or of all; `before` is a number, to page."""
+        top = _NEWEST if before is None else before
+        rows = self._fetch("list_audit", task_id=task_id, before=top, limit=limit)
+        return [{**AuditRow(*row)._asdict(), "at": iso(row[1])} for row in rows]
+
+    def audit_rows(self, *, after: int = 0, limit: int = 1_000) -> list[AuditRow]:
+        """Return a page of changes in their order, as they are chained."""
+        return [AuditRow(*row) for row in self._fetch("walk_audit", after=after, limit=limit)]
 
     def last_start(self) -> dict[str, Any] | None:
         """Return which process took the ledger last, and when; None: none ever did."""

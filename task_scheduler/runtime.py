@@ -22,6 +22,7 @@ from dataclasses import replace
 from typing import Any
 
 from task_scheduler import forks
+from task_scheduler.actors import actor_here
 from task_scheduler.bindings import Bindings
 from task_scheduler.clock_watch import ClockWatch
 from task_scheduler.control import (
@@ -119,6 +120,7 @@ class Runtime:
         Called from a listener or a rule, in the engine's own thread, it is taken but not waited
         for, and the answer is None.
         """
+        command = replace(command, actor=command.actor or actor_here())
         if threading.current_thread() is self._thread and self._holding is not None:
             self._holding.engine.inbox.put(command)
             return None

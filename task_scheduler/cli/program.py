@@ -28,7 +28,7 @@ GROUPS = {
     "scheduler": ("init", "up", "down", "status", "check"),
     "tasks": ("ls", "show", "next", "explain", "simulate", "pause", "resume", "rm"),
     "runs": ("run", "runs", "logs", "why", "kill", "backfill"),
-    "ledger": ("backup", "restore"),
+    "ledger": ("backup", "restore", "audit"),
     "help": ("help", "version"),
 }
 """Every command, as the help shows them. Each is the module of its name in `cli.commands`."""

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from task_scheduler.core import planner
+from task_scheduler.core.audit import AuditTrail
 from task_scheduler.core.backfill import Backfill
 from task_scheduler.core.chains import Chains
 from task_scheduler.core.clock_steps import anchoring_of
@@ -85,6 +86,7 @@ class Control:
         self._limits = limits
         self.runs = RunCommands(store, flights, hands, next_run_id=next_run_id)
         self.chains = Chains(store, shelf, flights, self.runs)
+        self.audit = AuditTrail(store)
         self._backfill = Backfill(store, shelf, flights, self.runs, next_run_id=next_run_id)
         self._handlers: dict[type[Command], Callable[[Any, Work], Any]] = {
             AddEntries: self._add,
@@ -101,6 +103,7 @@ class Control:
 
     def apply(self, commands: Sequence[Command], work: Work) -> None:
         """Apply commands in order; every handler checks all it needs before it writes."""
+        self.audit.forget()
         for command in commands:
             try:
                 answer = self._handlers[type(command)](command, work)
@@ -109,7 +112,9 @@ class Control:
             except TaskSchedulerError as error:
                 work.after.append(partial(command.reject, error))
             else:
+                self.audit.note(command)
                 work.after.append(partial(command.resolve, answer))
+        self.audit.write(work.now)
         self.chains.follow(work)
 
     # -- add and change -------------------------------------------------------------------------
@@ -137,6 +142,8 @@ class Control:
             definitions.append(_definition_row(entry, work.now))
             if not _is_same(stored.get(task_id), entry):
                 work.events.append(EntryAdded(task_id, entry.name))
+                known = stored.get(task_id)
+                self.audit.note_entry(command.actor, known.entry if known else None, entry)
         self._store.execute("put_entries", rows=definitions)
         self._store.execute("put_progress", rows=progress)
         self._store.execute("free_runs", ids=list(entries), waiting_for=WaitingFor.CODE)
@@ -228,6 +235,7 @@ class Control:
             ahead = self.runs.recall(task_id, work)
             self._account(old, old.next_due_at if ahead is None else ahead, reason, work)
             work.events.append(EntryRemoved(task_id, old.entry.name))
+            self.audit.note_entry(command.actor, old.entry, None)
             self._flights.unlearn(task_id)
         for run_id, task_id, at, _, attempts, _ in self._store.fetch(
             "waiting_runs", ids=list(stored)

@@ -65,6 +65,8 @@ def _ignore(_: Any) -> None:
 class Command:
     """A wish from outside; exactly one of its two answers is called after the commit."""
 
+    actor: str = field(default="", compare=False)
+    """Who asks, and from where, for the audit."""
     resolve: Callable[[Any], None] = field(default=_ignore, compare=False)
     reject: Callable[[BaseException], None] = field(default=_ignore, compare=False)
 

@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("ledger_view", "retention", "state_files", "explanation", "rollback", "restoring", "trouble"),
     ("tasks", "stores", "executors", "observe", "supervision"),
-    ("clock", "clock_watch", "confinement", "masking"),
+    ("clock", "clock_watch", "confinement", "masking", "actors"),
     ("core",),
     ("schedules",),
     ("errors",),

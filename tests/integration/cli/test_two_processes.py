@@ -330,3 +330,19 @@ def test_following_tells_of_a_failed_attempt_and_when_the_next_one_comes(
     assert followed.stdout.count("one try") == 2
     assert told.index("attempt 1: ") < told.index("attempt 2 comes at ")
     assert told.index("attempt 2 comes at ") < told.index("-- attempt 2 --")
+
+
+def test_who_changed_something_is_on_record_and_the_record_is_whole(
+    terminal: Terminal, up: subprocess.Popen[str]
+) -> None:
+    assert terminal.tsk("pause", "fine").returncode == 0
+
+    changes = terminal.json("audit")["changes"]
+    verdict = terminal.json("audit", "verify")
+
+    assert (changes[0]["action"], changes[0]["task_id"]) == ("pause", "fine")
+    assert changes[0]["actor"].endswith("tsk pause")
+    assert f"pid {up.pid}" in changes[-1]["actor"]
+    assert {change["action"] for change in changes[1:]} == {"add"}
+    assert (verdict["rows"], verdict["problems"]) == (len(changes), [])
+    assert verdict["head"] == changes[0]["hash"]

@@ -1,0 +1,20 @@
+-- name: audit_head
+-- The last row of the audit: its number and its hash.
+SELECT json_array(number, hash) FROM audit ORDER BY number DESC LIMIT 1;
+
+-- name: insert_audit
+-- What a tick changed.
+INSERT INTO audit (number, at, actor, action, task_id, before, after, hash)
+SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4,
+    nullif(j.value -> 5, 'null'), nullif(j.value -> 6, 'null'), j.value ->> 7 FROM json_each(:rows) AS j;
+
+-- name: list_audit
+-- A page of changes, the newest first.
+SELECT json_group_array(json_array(number, at, actor, action, task_id, json(before), json(after), hash)) FROM (
+    SELECT * FROM audit WHERE number < :before AND (:task_id IS NULL OR task_id = :task_id)
+    ORDER BY number DESC LIMIT :limit);
+
+-- name: walk_audit
+-- A page of changes, in their order.
+SELECT json_group_array(json_array(number, at, actor, action, task_id, json(before), json(after), hash)) FROM (
+    SELECT * FROM audit WHERE number > :after ORDER BY number LIMIT :limit);
