@@ -8,8 +8,10 @@ MODE is ``only`` it adds the tasks and ends.
 from __future__ import annotations
 
 import os
+import select
 import sys
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -42,8 +44,8 @@ def beside_a_program(scheduler: TaskScheduler, folder: Path) -> int:
     try:
         scheduler.start()
         (folder / f"running-{os.getpid()}").touch()
-        for line in sys.stdin:
-            word, _, seconds = line.strip().partition(" ")
+        for line in lines_of_stdin():
+            word, _, seconds = line.partition(" ")
             match word:
                 case "stop":
                     scheduler.stop(float(seconds))
@@ -60,6 +62,22 @@ def beside_a_program(scheduler: TaskScheduler, folder: Path) -> int:
     except KeyboardInterrupt:
         scheduler.stop()
     return 0
+
+
+def lines_of_stdin() -> Iterator[str]:
+    """Give what is written to the standard input, line by line.
+
+    Never blocked for ever: a signal that comes right before a read does not end that read.
+    """
+    rest = b""
+    while True:
+        if not select.select([0], [], [], 0.2)[0]:
+            continue
+        data = os.read(0, 4_096)
+        if not data:
+            return
+        *lines, rest = (rest + data).split(b"\n")
+        yield from (line.decode() for line in lines)
 
 
 if __name__ == "__main__":
