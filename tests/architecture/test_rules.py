@@ -49,9 +49,7 @@ HOUSE_RULES = (
     HouseRule(
         rules.dangerous_calls,
         EVERYTHING,
-        {
-            "task_scheduler/confinement/as_script.py": "to run a script, as Python does, is its purpose"
-        },
+        {"task_scheduler/confinement/as_script.py": "it runs a script as Python does"},
     ),
     HouseRule(rules.missing_docstrings, PACKAGE),
 )
