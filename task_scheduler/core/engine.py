@@ -292,7 +292,8 @@ class Engine:
 
     def _plan(self, work: Work) -> None:
         """Turn due moments into run rows and skips, and move the cursors with them."""
-        rows = self._store.fetch("due_entries", now=work.now, limit=self.limits.batch)
+        is_due = work.has_unclaimed or (self._plan_at is not None and self._plan_at <= work.now)
+        rows = is_due and self._store.fetch("due_entries", now=work.now, limit=self.limits.batch)
         if not rows:
             return
         known_of = self._shelf.look_up([(row[0], row[1]) for row in rows])
