@@ -172,7 +172,7 @@ def test_sandlock_238_it_is_found_where_scheduler_and_launcher_are_gone_too(
     assert stat is not None
     # The launcher; were it gone already, another process would stand there.
     command = Path(f"/proc/{stat.parent}/cmdline").read_bytes()
-    victims = [stat.parent] if b"task_scheduler.supervision" in command else []
+    victims = [stat.parent] if b"supervision" in command else []
     for pid in [*victims, supervisor]:
         os.kill(pid, signal.SIGKILL)
     eventually("the supervisor is dead", lambda: not is_alive(supervisor))
