@@ -184,6 +184,7 @@ class Campaign:
 
     def _heal(self, kind: Kind, seen: set[str]) -> None:
         """Wait until all is well and a change is acknowledged again."""
+        self._world.tidy()
         began = time.monotonic()
         acknowledged = self._client.acknowledged
 
@@ -200,7 +201,6 @@ class Campaign:
         if not is_healed:
             self._say(kind, f"not healed after {took:.0f} s: {self._world.hello()}")
             raise RuntimeError("\n".join(self.report.violations))
-        self._world.tidy()
         if took > HEAL_SECONDS:
             self._say(kind, f"healed only after {took:.1f} s")
 

@@ -23,7 +23,7 @@ from tests.integration.faults.work import WITNESS_VARIABLE
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE_SECONDS = 60.0
 """Far above what anything here takes, on a busy machine too: a deadline for what never comes."""
-_DISKS = {"disk": "16m", "logs": "24m"}
+_DISKS = {"disk": "32m", "logs": "24m"}
 _STOP_SECONDS = 30.0
 
 
