@@ -18,7 +18,8 @@
     ├── StandbyRefusedError                  this process offers functions the holder does not know
     ├── SchedulerStoppedError                the scheduler stopped before it could answer
     ├── RemoteError                          the scheduler in the other process failed
-    └── SupervisionError                     the launcher cannot be started
+    ├── SupervisionError                     the launcher cannot be started
+    └── TargetRefusedError                   an outgoing request must not reach its host
 
 Every error carries the key of its sentence and the values in it, so that it can be shown in any
 language, sent through a socket and told apart without parsing. Expected outcomes of runs are
@@ -47,6 +48,7 @@ __all__ = [
     "StoreError",
     "StoreUnavailableError",
     "SupervisionError",
+    "TargetRefusedError",
     "TaskNotFoundError",
     "TaskSchedulerError",
 ]
@@ -134,3 +136,7 @@ class RemoteError(TaskSchedulerError):
 
 class SupervisionError(TaskSchedulerError):
     """The processes that start and watch scripts cannot be started."""
+
+
+class TargetRefusedError(TaskSchedulerError):
+    """An outgoing HTTP request names a host that it must not reach."""

@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "task_rules",
         "launch_guard",
         "vault",
+        "targets",
         "fault_board",
         "watchdog",
         "event_stream",
