@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from task_scheduler.supervision.attempt_folder import write_members
+from task_scheduler.supervision.attempt_files import write_members
 from task_scheduler.supervision.process_tree import descendants, read_file, read_stat
 
 __all__ = ["Census", "oom_kills"]

@@ -11,7 +11,7 @@ import json
 import os
 import socket
 
-from task_scheduler.supervision.attempt_folder import CREATE, path_in
+from task_scheduler.supervision.attempt_files import CREATE, path_in
 
 __all__ = ["ExitRecord", "address_of", "ring"]
 

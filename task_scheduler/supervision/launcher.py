@@ -21,7 +21,7 @@ import time
 from typing import NoReturn
 
 from task_scheduler.supervision import kernel
-from task_scheduler.supervision.attempt_folder import write_members
+from task_scheduler.supervision.attempt_files import write_members
 from task_scheduler.supervision.hearing import HEARD, Hearing, hear
 from task_scheduler.supervision.orders import (
     FOREIGN_ORDER,

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 
-from task_scheduler.supervision.attempt_folder import CREATE
+from task_scheduler.supervision.attempt_files import CREATE
 
 __all__ = ["Output"]
 

@@ -11,7 +11,7 @@ import os
 import signal
 
 from task_scheduler.supervision import kernel
-from task_scheduler.supervision.attempt_folder import forget, path_in
+from task_scheduler.supervision.attempt_files import path_in
 from task_scheduler.supervision.census import Census
 from task_scheduler.supervision.orders import Order
 from task_scheduler.supervision.process_tree import start_time
@@ -76,7 +76,6 @@ def _order(place: bytes) -> Order:
 
 
 def _clear(place: bytes) -> None:
-    for name in ("output", "output.new"):
-        if os.path.lexists(path_in(place, name)):
-            os.unlink(path_in(place, name))
-    forget(place)
+    for name in os.listdir(place):
+        os.unlink(place + b"/" + name)
+    os.rmdir(place)

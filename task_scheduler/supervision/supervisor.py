@@ -17,8 +17,8 @@ import signal
 import time
 
 from task_scheduler.clock import SystemClock
-from task_scheduler.supervision import attempt_folder, kernel
-from task_scheduler.supervision.attempt_folder import Holder, path_in
+from task_scheduler.supervision import attempt_files, kernel
+from task_scheduler.supervision.attempt_files import Holder, path_in
 from task_scheduler.supervision.census import Census, oom_kills
 from task_scheduler.supervision.exit_record import ExitRecord, ring
 from task_scheduler.supervision.hearing import Hearing
@@ -62,13 +62,13 @@ def supervise(order: Order) -> int:
         lock = _hold(order.folder)
         if lock is None:
             return 0
-        if attempt_folder.exists(order.folder, "output"):
+        if attempt_files.exists(order.folder, "output"):
             # Its end is recorded, and all the rest forgotten.
             return 0
         output = _output_of(order)
         record = ExitRecord(order.folder)
         supervisor = Supervisor(order, lock, output)
-        if not attempt_folder.create_permit(order.folder):
+        if not attempt_files.create_permit(order.folder):
             return 0
         # Not before: an output forbids a start.
         os.rename(path_in(order.folder, "output.new"), path_in(order.folder, "output"))
@@ -116,9 +116,9 @@ class Supervisor:
     def run(self) -> dict[str, object]:
         """Take the attempt to its end; return the fields of its exit record."""
         pid = os.getpid()
-        attempt_folder.write_holder(self._lock, Holder(pid, start_time(pid)))
+        attempt_files.write_holder(self._lock, Holder(pid, start_time(pid)))
         # Who cancels writes the reason, then looks for our pid; we the reverse: one of us sees it.
-        if attempt_folder.read_cancel_reason(self._order.folder) is not None:
+        if attempt_files.read_cancel_reason(self._order.folder) is not None:
             return self.record("cancelled", self._cancel_reason())
         try:
             self._start()
@@ -173,7 +173,7 @@ class Supervisor:
         """Return the fields of the exit record."""
         code, number = _decoded(self._status)
         return {
-            "format": attempt_folder.FORMAT,
+            "format": attempt_files.FORMAT,
             "outcome": outcome,
             "exit_code": code,
             "signal": number,
@@ -207,7 +207,7 @@ class Supervisor:
         self._poll.register(self._report, select.POLLIN)
         pid = os.getpid()
         holder = Holder(pid, start_time(pid), self._pid, start_time(self._pid))
-        attempt_folder.write_holder(self._lock, holder)
+        attempt_files.write_holder(self._lock, holder)
 
     def _watch(self) -> str | None:
         """Wait for the end of the task; return the outcome if another decides it."""
@@ -266,7 +266,7 @@ class Supervisor:
         return self._order.texts.get(f"limit_{name}")
 
     def _cancel_reason(self) -> str:
-        reason = attempt_folder.read_cancel_reason(self._order.folder)
+        reason = attempt_files.read_cancel_reason(self._order.folder)
         return reason or self._order.texts["cancelled"]
 
     def _turn_until(self, moment: int) -> None:
@@ -374,7 +374,7 @@ class Supervisor:
     def _call_for_help(self) -> None:
         """Tell the scheduler who does not end: another user's, or one that waits for a disk."""
         left = " ".join(map(str, descendants(os.getpid())))
-        attempt_folder.write_trouble(self._order.folder, "undying", left or str(self._pid))
+        attempt_files.write_trouble(self._order.folder, "undying", left or str(self._pid))
         ring(self._order.bell, os.path.basename(self._order.folder))
 
     def _heed(self, numbers: bytes) -> None:
@@ -387,8 +387,8 @@ class Supervisor:
 
 def _hold(folder: bytes) -> int | None:
     """Take the lock for life; None if the start of the attempt is decided."""
-    while not attempt_folder.has_permit(folder):
-        lock = attempt_folder.try_lock(folder)
+    while not attempt_files.has_permit(folder):
+        lock = attempt_files.try_lock(folder)
         if lock is not None:
             return lock
         # Somebody looks at the files, or a second order for the same attempt came first.
@@ -406,7 +406,7 @@ def _masker_of(order: Order) -> StreamMasker | None:
 
 def _output_of(order: Order) -> Output:
     path = path_in(order.folder, "output.new")
-    if attempt_folder.exists(order.folder, "output.new"):
+    if attempt_files.exists(order.folder, "output.new"):
         # Of one that was killed before its permit: we have the lock that it had.
         os.unlink(path)
     return Output(path, order.output_limit_bytes, lambda: order.texts)

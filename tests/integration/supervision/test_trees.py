@@ -198,7 +198,7 @@ def test_where_orphans_cannot_be_adopted_the_process_group_is_ended_and_the_reco
     root = str(Path(__file__).parents[3])
     degraded = bench.folder / "launcher.py"
     degraded.write_text(WITHOUT_SUBREAPER.format(root=root))
-    monkeypatch.setattr(launcher_client.program, "__file__", str(degraded))
+    monkeypatch.setattr(launcher_client.program, "__file__", str(degraded))  # type: ignore[attr-defined]
     orphan = "sh -c 'sleep 60 & echo $! > pids'; sleep 60"
 
     claim = bench.launch(["sh", "-c", orphan], timeout_seconds=0.5)

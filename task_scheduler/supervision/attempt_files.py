@@ -1,0 +1,138 @@
+"""The files of one attempt, as its supervisor makes and reads them.
+
+Responsible for: their names and their format, which `attempt_folder` explains. What they prove to a
+scheduler is not known here: this is loaded by every launcher and supervisor.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+__all__ = [
+    "CREATE", "FORMAT", "MOST_REASON_BYTES", "Holder", "create_permit", "exists", "has_permit",
+    "path_in", "read_cancel_reason", "read_small", "try_lock", "unlock", "write_holder",
+    "write_members", "write_trouble",
+]  # fmt: skip
+
+FORMAT = 1
+MOST_REASON_BYTES = 4_096
+CREATE = os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+_ONLY_THE_NAME = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC if hasattr(os, "O_PATH") else 0
+
+
+class Holder:
+    """Who holds the lock: pids together with their start times, which tell a reused pid."""
+
+    __slots__ = ("pid", "started", "task_pid", "task_started")
+
+    def __init__(self, pid: int, started: int, task_pid: int = 0, task_started: int = 0) -> None:
+        self.pid = pid
+        self.started = started
+        self.task_pid = task_pid
+        """Also the id of the task's session; 0 before there is one."""
+        self.task_started = task_started
+
+
+def path_in(folder: bytes, name: str) -> bytes:
+    """Return the path of one of the files."""
+    return folder + b"/" + name.encode("ascii")
+
+
+def exists(folder: bytes, name: str) -> bool:
+    """Whether one of the files is there, be it a link to nowhere."""
+    path = path_in(folder, name)
+    if not _ONLY_THE_NAME:
+        return os.path.lexists(path)
+    # The result of a `stat` is large, and what a supervisor touches once it has for life.
+    try:
+        os.close(os.open(path, _ONLY_THE_NAME))
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def try_lock(folder: bytes) -> int | None:
+    """Take the lock without waiting; return its descriptor, None while somebody holds it."""
+    descriptor = os.open(path_in(folder, "lock"), os.O_RDWR | CREATE, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def unlock(descriptor: int) -> None:
+    """Give a lock back, also where a fork at this moment copied its descriptor."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
+
+
+def write_holder(descriptor: int, holder: Holder) -> None:
+    """Tell in the held lock file who holds it."""
+    fields = (FORMAT, holder.pid, holder.started, holder.task_pid, holder.task_started)
+    # One write of one line that only grows: a reader never sees half of it.
+    os.pwrite(descriptor, (" ".join(map(str, fields)) + "\n").encode("ascii"), 0)
+
+
+def has_permit(folder: bytes) -> bool:
+    """Whether the start of the attempt was decided."""
+    return exists(folder, "permit")
+
+
+def create_permit(folder: bytes) -> bool:
+    """Decide about the start; False if that was done before."""
+    try:
+        os.close(os.open(path_in(folder, "permit"), os.O_WRONLY | os.O_EXCL | CREATE, 0o600))
+    except FileExistsError:
+        return False
+    return True
+
+
+def read_cancel_reason(folder: bytes) -> str | None:
+    """Return why the attempt shall end; None if nobody asked for it, empty if none was given."""
+    content = read_small(path_in(folder, "cancel"), MOST_REASON_BYTES)
+    return None if content is None else content.decode("utf-8", "replace").strip()
+
+
+def write_members(folder: bytes, members: dict[int, int]) -> None:
+    """Write down who belongs to the tree: pids with their start times."""
+    lines = [b"%d" % FORMAT, *(b"%d %d" % member for member in members.items())]
+    _write(path_in(folder, "tree"), b"\n".join(lines))
+
+
+def write_trouble(folder: bytes, kind: str, detail: str) -> None:
+    """Say what keeps the supervisor from ending the attempt; on a full disk nobody is told."""
+    _write(path_in(folder, "trouble"), f"{FORMAT} {kind} {detail}".encode("utf-8", "replace"))
+
+
+def read_small(path: bytes, limit: int) -> bytes | None:
+    """Return the beginning of a file; None where it cannot be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return os.read(descriptor, limit)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _write(path: bytes, content: bytes) -> None:
+    """Write a file that helps, and that nobody depends on."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | CREATE, 0o600)
+    except OSError:
+        return
+    try:
+        os.write(descriptor, content)
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)
