@@ -26,7 +26,7 @@ HEAL_SECONDS = 5.0
 """After its cause is gone, a fault is over within this."""
 _MOST_TOLD = 6
 """Lines of one fault: it may look like more than one, and come and go."""
-_LEADS = (3, 10, 30)
+_LEADS = (3, 10, 30, 120)
 """Seconds from a ledger's making to the first instant, one try after the other."""
 _CALM_SECONDS = 3.0
 _OVERDUE_US = 6_000_000
@@ -175,11 +175,12 @@ class Campaign:
         return seen
 
     def _ask_status(self, kind: Kind) -> None:
+        before = self._world.problems()
         code, text = self._world.status()
-        is_over = not self._world.hello().get("problems")
+        lasting = before & self._world.problems()
         if "Traceback" in text:
             self._say(kind, f"`tsk status` broke off: {text}")
-        elif code == 0 and not is_over:
+        elif code == 0 and lasting:
             self._say(kind, f"`tsk status` says that all is well: {text}")
 
     def _heal(self, kind: Kind, seen: set[str]) -> None:

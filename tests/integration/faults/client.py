@@ -41,7 +41,8 @@ class Client:
     def stop(self) -> None:
         """Ask no more; returns when the last answer has come."""
         self._end.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def _run(self) -> None:
         numbers = itertools.count()

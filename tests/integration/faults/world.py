@@ -152,6 +152,10 @@ class World:
             return {}
         return answer
 
+    def problems(self) -> set[tuple[str, int]]:
+        """Return the kinds of the problems that the scheduler shows, and since when."""
+        return {(p["kind"], p["since"]) for p in self.hello().get("problems", ())}
+
     def ask(self, op: str, *, timeout_seconds: float = 20.0, **values: Any) -> Any:
         """Ask the scheduler, and nobody else: without it nothing is written by us."""
         socket = self.state / "scheduler.sock"
