@@ -13,13 +13,28 @@ from task_scheduler.errors import SchemaTooNewError, StoreDamagedError
 from task_scheduler.stores.log_check import lost_commits
 from task_scheduler.stores.statements import migrations
 
-__all__ = ["check_contents", "check_log"]
+__all__ = ["check_contents", "check_log", "is_sound"]
 
 _APPLICATION_ID = 0x54534B4C
 """What the first migration writes into the file's header."""
 _SMALL = ("entries", "epochs")
 _HAS_EPOCHS = "SELECT 1 FROM sqlite_schema WHERE name = 'epochs'"
 _LAST_BOOT = "SELECT boot_id FROM epochs ORDER BY epoch DESC LIMIT 1"
+
+
+def is_sound(connection: sqlite3.Connection, path: str, *, is_whole: bool) -> bool:
+    """Refuse what is not sound; False where only a writer can read what is there.
+
+    A death in the middle of its making leaves that: a journal to be taken back.
+    """
+    try:
+        check_contents(connection, path, is_whole=is_whole)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise
+        return False
+    check_log(connection, path)
+    return True
 
 
 def check_contents(connection: sqlite3.Connection, path: str, *, is_whole: bool = True) -> None:

@@ -30,7 +30,7 @@ from task_scheduler.errors import (
 )
 from task_scheduler.stores.mounts import network_file_system_of
 from task_scheduler.stores.rescue import write_back
-from task_scheduler.stores.soundness import check_contents, check_log
+from task_scheduler.stores.soundness import check_contents, is_sound
 from task_scheduler.stores.statements import migrations, statement
 
 __all__ = ["MEMORY", "SqliteReader", "SqliteStore", "read_only"]
@@ -86,6 +86,7 @@ class SqliteStore:
             raise
 
     def _open(self) -> sqlite3.Connection:
+        is_half_made = False
         if not self.is_memory:
             # Created here, so that it is private from its first byte on.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -98,8 +99,7 @@ class SqliteStore:
             if size:
                 # By one that cannot write: at the end of this one the log would be folded in.
                 with closing(read_only(self.path)) as looking:
-                    check_contents(looking, self.path, is_whole=not self.is_large)
-                    check_log(looking, self.path)
+                    is_half_made = not is_sound(looking, self.path, is_whole=not self.is_large)
         connection = sqlite3.connect(
             self.path,
             timeout=_BUSY_SECONDS,
@@ -108,6 +108,8 @@ class SqliteStore:
             cached_statements=256,
         )
         try:
+            if is_half_made:
+                check_contents(connection, self.path)
             for pragma in (
                 "journal_mode=WAL",
                 "synchronous=FULL",
@@ -357,10 +359,9 @@ class SqliteReader:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
         except sqlite3.Error as error:
             self._disconnect()
-            if error.sqlite_errorcode == sqlite3.SQLITE_READONLY_ROLLBACK:
-                # Who made it died before its first commit. Nothing is in it; a holder tidies up.
-                return None
-            raise
+            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                raise
+            return None  # its maker died before its first commit
         known = migrations()[-1][0]
         if version == known:
             return connection

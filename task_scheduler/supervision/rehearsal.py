@@ -45,10 +45,14 @@ def rehearse(folder: bytes) -> None:
 
 def _look(place: bytes) -> None:
     """Have a tree to look at, which an attempt that starts nothing has not."""
+    parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         try:
-            signal.pause()
+            # The launcher may be killed before it ends this.
+            kernel.die_with_parent()
+            if os.getppid() == parent:
+                signal.pause()
         finally:
             os._exit(0)
     census = Census(place, 0)

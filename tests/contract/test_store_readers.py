@@ -35,14 +35,16 @@ def test_a_ledger_whose_maker_died_before_its_first_commit_is_an_empty_one(tmp_p
     path = tmp_path / "making.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as maker:
         maker.execute("PRAGMA cache_size=1")
-        maker.execute("CREATE TABLE one (text)")
         maker.execute("BEGIN")
+        maker.execute("CREATE TABLE one (text)")
         maker.executemany("INSERT INTO one VALUES (?)", [("x" * 1000,)] * 100)
         # What a death leaves now: pages in the file, and a journal to take them back.
         shutil.copy(path, tmp_path / "scheduler.db")
         shutil.copy(f"{path}-journal", tmp_path / "scheduler.db-journal")
     reader = SqliteReader(tmp_path / "scheduler.db")
 
+    assert ids(reader) == []
+    SqliteStore(tmp_path / "scheduler.db").close()
     assert ids(reader) == []
 
 
