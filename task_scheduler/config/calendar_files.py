@@ -7,6 +7,7 @@ which YAML 1.1 takes for a number to the base of sixty.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from task_scheduler.schedules.calendars.plain import calendar_from_plain
 
 __all__ = ["CalendarError", "calendar_of_plain", "read_calendar"]
 
+_DEEPEST = 50
 _SIZE_LIMIT = 8 * 1024 * 1024
 _NODE_LIMIT = 200_000
 """Of a YAML file, aliases counted every time: a few lines of them can stand for billions."""
@@ -96,6 +98,9 @@ def _from_json(text: str, path: Path) -> Calendar:
 def _from_yaml(text: str, path: Path) -> Calendar:
     import yaml
 
+    if _is_deep(text):
+        # The reader would find that out too, for its whole stack and most of a second.
+        raise _error(translate("config.calendar_yaml_large"), _marked(path, None))
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
@@ -107,6 +112,16 @@ def _from_yaml(text: str, path: Path) -> Calendar:
     marks: dict[KeyPath, Any] = {}
     values = None if node is None else _plain_of(node, (), marks, path)
     return _of_file(values, lambda at: _marked(path, marks.get(at)))
+
+
+def _is_deep(text: str) -> bool:
+    """Whether more brackets stand open within each other than a calendar ever needs."""
+    depth = 0
+    for mark in re.findall(r"[\[\]{}]", text):
+        depth = depth + 1 if mark in "[{" else max(0, depth - 1)
+        if depth > _DEEPEST:
+            return True
+    return False
 
 
 def _plain_of(node: Any, at: KeyPath, marks: dict[KeyPath, Any], path: Path) -> Any:
