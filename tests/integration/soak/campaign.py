@@ -39,9 +39,9 @@ class Report:
     violations: list[str] = field(default_factory=list)
     requests: int = 0
 
-    def trends(self) -> dict[str, Trend]:
+    def trends(self, warm_up: float = WARM_UP) -> dict[str, Trend]:
         """Return the slope of each figure after the warm-up, per 100,000 runs."""
-        settled = self.samples[int(len(self.samples) * WARM_UP) :]
+        settled = self.samples[int(len(self.samples) * warm_up) :]
         xs = [sample.done / _PER for sample in settled]
         return {name: trend_of(xs, [getattr(s, name) for s in settled]) for name in FIGURES}
 
