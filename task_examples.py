@@ -8,6 +8,7 @@ from pathlib import Path
 NEEDS = (
     "click",
     "holidays",
+    "httpx",
     "prometheus_client",
     "psutil",
     "pydantic",

@@ -89,7 +89,8 @@ def output_files(run: Mapping[str, Any], runs_folder: Path) -> dict[int, Path]:
             found[attempt["attempt"]] = runs_folder / attempt["output_path"]
     # Newest last: of two tokens of the same attempt (a recovered one) the later is the real one.
     for token in sorted(_tokens(runs_folder, run["run_id"]) - ended):
-        number = max([run["attempt"], *(a["attempt"] for a in run["attempts"])], default=1)
+        # The run may have been read before this attempt began: it comes after all that have ended.
+        number = max([run["attempt"], *(a["attempt"] + 1 for a in run["attempts"])], default=1)
         if run["state"] in ("waiting", "running"):
             path = runs_folder / f"{run['run_id']}-{token}" / "output"
             found[max(1, number)] = path

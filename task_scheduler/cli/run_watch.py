@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from task_scheduler.cli.display_width import showable
@@ -47,19 +48,20 @@ def follow_output(
     `show` gets the attempt's number and what it wrote. `lines`: only the last lines of what is
     there at the beginning.
     """
-    files: dict[int, OutputFile] = {}
+    files: dict[Path, OutputFile] = {}
     told: set[int] = set()
     for look, run in enumerate(_looks(session, run_id, timeout_seconds)):
         found = output_files(run, session.scheduler.files.runs)
         for number in sorted(found):
-            if number not in files or files[number].path != found[number]:
+            path = found[number]
+            if path not in files:
                 is_tail = look == 0 and lines is not None
                 is_older = is_tail and number != max(found)
-                offset = tail_offset(found[number], lines or 0) if is_tail else 0
+                offset = tail_offset(path, lines or 0) if is_tail else 0
                 if is_older:
-                    offset = found[number].stat().st_size if found[number].exists() else 0
-                files[number] = OutputFile(found[number], offset)
-            for chunk in files[number].chunks():
+                    offset = path.stat().st_size if path.exists() else 0
+                files[path] = OutputFile(path, offset)
+            for chunk in files[path].chunks():
                 show(number, chunk)
         # The run was read before its files: what it wrote until its end has been shown.
         if run["state"] in LIVING:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from task_scheduler import FunctionTask
+from tests.integration.facade import work
 from tests.integration.facade.bench import Bench, eventually
 
 
@@ -28,7 +29,7 @@ def test_a_task_whose_rule_has_come_to_its_end_is_finished(bench: Bench, how: st
 
 def test_a_task_of_the_boot_runs_once_however_often_the_scheduler_starts(bench: Bench) -> None:
     scheduler = bench.scheduler()
-    scheduler.add_task(FunctionTask("t", func=bool, args=(1,)), cron="@reboot")
+    scheduler.add_task(FunctionTask("t", func=work.rest), cron="@reboot")
     assert scheduler.get_task_status("t")["status"] == "idle"
 
     scheduler.start()

@@ -44,3 +44,7 @@ def note(path: str) -> None:
 def shout(size: int) -> None:
     """Print without a newline."""
     sys.stdout.write("x" * size)
+
+
+def rest() -> None:
+    """Do nothing, importable: unlike Python's own functions it may be named in a ledger."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from task_scheduler.cli.run_output import Neutraliser, OutputFile, tail_offset
+from task_scheduler.cli.run_output import Neutraliser, OutputFile, output_files, tail_offset
 
 HOSTILE = (
     "plain \x1b[31mred\x1b[0m \x1b]0;title\x07tail 日本\u202e語\x00\r\n"
@@ -62,3 +62,15 @@ def test_what_was_read_is_not_read_again(tmp_path: Path) -> None:
     with path.open("ab") as more:
         more.write(b"two")
     assert list(file.chunks()) == [b"two"]
+
+
+def test_an_attempt_that_began_after_the_run_was_read_is_the_next_one(tmp_path: Path) -> None:
+    for token in (11, 12):
+        (tmp_path / f"7-{token}").mkdir()
+    ended = {"attempt": 1, "token": 11, "output_path": "7-11/output"}
+    run = {"run_id": 7, "state": "waiting", "attempt": 1, "attempts": [ended]}
+
+    assert output_files(run, tmp_path) == {
+        1: tmp_path / "7-11" / "output",
+        2: tmp_path / "7-12" / "output",
+    }
