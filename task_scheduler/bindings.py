@@ -16,7 +16,8 @@ from task_scheduler.errors import DefinitionError, TaskSchedulerError
 from task_scheduler.schedules.calendars.registry import BUILT_IN, Calendars
 from task_scheduler.schedules.occurrences import Occurrences, union
 from task_scheduler.schedules.rule import ScheduleRule, from_plain, occurrences_of
-from task_scheduler.tasks.registry import resolve_function, restore_task
+from task_scheduler.tasks.function import FunctionTask, MissingFunction, home_of
+from task_scheduler.tasks.registry import KINDS, resolve_function, restore_task
 from task_scheduler.tasks.task import BaseTask
 
 __all__ = ["Bindings"]
@@ -114,6 +115,14 @@ class Bindings:
         if entry.kind == "function" and not self._may_import(reference):
             raise DefinitionError("tasks.function_not_allowed", reference=reference)
         task = restore_task(entry)
+        if isinstance(task, FunctionTask) and not self._may_call(reference, task.func):
+            raise DefinitionError("tasks.function_not_allowed", reference=reference)
+        if task.executor != entry.executor:
+            # A program in a thread would be started without its confinement.
+            kind, known = f"{entry.kind}/{entry.executor}", ", ".join(KINDS)
+            raise DefinitionError(
+                "tasks.unknown_kind", task_id=entry.task_id, kind=kind, known=known
+            )
         with self._guard:
             if len(self._restored) >= _RESTORED_LIMIT:
                 self._restored.clear()
@@ -123,6 +132,17 @@ class Bindings:
     def _may_import(self, reference: str) -> bool:
         return reference in self._references or self._allows_function(reference)
 
+    def _may_call(self, reference: str, function: Callable[..., object]) -> bool:
+        """Whether what a reference led to is itself of a module that is allowed.
+
+        An allowed module may have imported `os`, or `run` of `subprocess`.
+        """
+        if reference in self._references or isinstance(function, MissingFunction):
+            return True
+        home = home_of(function)
+        name = reference.partition(":")[2]
+        return home is None or self._allows_function(f"{home}:{name}")
+
     def missing_functions(self, references: Iterable[str]) -> list[str]:
         """Return those of the functions, as ``module:name``, that must or can not be imported."""
         missing = []
@@ -131,8 +151,11 @@ class Bindings:
                 missing.append(reference)
                 continue
             try:
-                resolve_function(reference)
+                function = resolve_function(reference)
             except TaskSchedulerError:
+                missing.append(reference)
+                continue
+            if not self._may_call(reference, function):
                 missing.append(reference)
         return missing
 

@@ -35,6 +35,7 @@ from task_scheduler.core.model import Entry
 from task_scheduler.core.policies import from_plain, to_plain
 from task_scheduler.errors import RemoteError, StoreError, TaskSchedulerError
 from task_scheduler.i18n import translate
+from task_scheduler.tasks.task import check_name, check_task_id
 
 __all__ = [
     "ControlServer",
@@ -57,6 +58,41 @@ _OPERATIONS: Mapping[str, type[Command]] = {
     "release": ReleaseLedger,
 }
 _NAME_OF = {command: name for name, command in _OPERATIONS.items()}
+
+
+def _is_text(value: object) -> bool:
+    """Whether a value is text that can be stored, shown and written to a file."""
+    return isinstance(value, str) and not any("\ud800" <= mark <= "\udfff" for mark in value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 62
+
+
+def _is_list_of(is_one: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, list) and all(map(is_one, value))
+
+
+def _or_none(is_one: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: value is None or is_one(value)
+
+
+_SHAPES: Mapping[str, Callable[[object], bool]] = {
+    **dict.fromkeys(("actor", "task_id", "request_id", "name", "kind", "origin"), _is_text),
+    **dict.fromkeys(("start", "end", "limit", "run_id"), _is_number),
+    **dict.fromkeys(("until", "resume_from", "since"), _or_none(_is_number)),
+    **dict.fromkeys(
+        ("is_dry_run", "keep_waiting", "is_code_bound"), lambda value: isinstance(value, bool)
+    ),
+    "reason": _or_none(_is_text),
+    "task_ids": _is_list_of(_is_text),
+    "entries": _is_list_of(lambda value: isinstance(value, dict)),
+    "rules": _is_list_of(lambda value: isinstance(value, dict)),
+    "definition": lambda value: isinstance(value, dict),
+    "executor": lambda value: value in ("thread", "process"),
+}
+"""What the values of requests, and of the entries in them, may be."""
+
 _MOST_BYTES = 256 * 1024 * 1024
 _LONG_PATH = 100
 """Bytes. A socket's address holds 107; a longer path is reached through its open folder."""
@@ -191,8 +227,9 @@ class ControlServer:
     def _answer(self, line: bytes, peer: tuple[int | None, int | None]) -> bytes:
         try:
             request = json.loads(line)
-            if "actor" in request:
-                request["actor"] = actor_of_peer(*peer, str(request["actor"]))
+            if request["op"] in _OPERATIONS:
+                # Of a change somebody is told, whatever the other end says or leaves out.
+                request["actor"] = actor_of_peer(*peer, str(request.get("actor", "")))
             answer: dict[str, Any] = {"value": self._handle(request.pop("op"), request)}
         except TaskSchedulerError as error:
             kind = type(error).__name__
@@ -279,9 +316,15 @@ def request_of(command: Command) -> tuple[str, dict[str, Any]]:
 
 
 def command_of(op: str, values: Mapping[str, Any]) -> Command:
-    """Return the command that `request_of` sent; raises RemoteError for an unknown one."""
+    """Return the command that `request_of` sent; raises RemoteError for what it never sends.
+
+    A value that only the engine found to be wrong would spoil what it does for others beside it.
+    """
     if op not in _OPERATIONS:
         raise RemoteError("errors.remote", reason=f"unknown operation {op!r}")
+    for name, value in values.items():
+        if name not in _SHAPES or not _SHAPES[name](value):
+            raise _unfit(name, value)
     if op == "add":
         entries = [entry_from(plain) for plain in values["entries"]]
         return AddEntries(entries=entries, actor=str(values.get("actor", "")))
@@ -289,9 +332,18 @@ def command_of(op: str, values: Mapping[str, Any]) -> Command:
 
 
 def entry_from(plain: Mapping[str, Any]) -> Entry:
-    """Return the entry of its plain form."""
+    """Return the entry of its plain form; raises RemoteError where a value is of another type."""
+    for name, value in plain.items():
+        if name in _SHAPES and not _SHAPES[name](value):
+            raise _unfit(name, value)
+    check_task_id(plain["task_id"])
+    check_name(plain["task_id"], plain["name"])
     values = {**plain, "rules": tuple(plain["rules"]), "policies": from_plain(plain["policies"])}
     return Entry(**values)
+
+
+def _unfit(name: str, value: object) -> RemoteError:
+    return RemoteError("errors.remote", reason=f"{name} cannot be {repr(value)[:200]}")
 
 
 def _entry_to_plain(entry: Entry) -> dict[str, Any]:

@@ -56,7 +56,10 @@ class SecurityRules:
         modules of Python itself have to be named. What a program hands over as an object needs no
         import and is not asked about.
         """
-        module = reference.partition(":")[0]
+        module, _, names = reference.partition(":")
+        if any(name.startswith("__") for name in names.split(".")):
+            # The way to everything else: loaders, globals, classes.
+            return False
         if self.function_modules is None:
             return module.partition(".")[0] not in sys.stdlib_module_names
         return any(
@@ -108,6 +111,9 @@ class LaunchGuard:
         env, files = vault.fill(spec.env)
         if files:
             plan["files"] = files
+        if files or env != dict(spec.env):
+            # A confined process leaves no core: this one's would hold the secret.
+            plan.setdefault("limits", {})
         return dataclasses.replace(
             spec,
             confinement=plan,

@@ -60,16 +60,28 @@ class StateFiles:
         folder = self.database.parent
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            owner = folder.stat().st_uid
+            _refuse_foreign(folder)
             self.runs.mkdir(exist_ok=True, mode=0o700)
+            # In a folder where others may make files, as /tmp, they may have made ours.
+            for path in (self.runs, self.database, self.lock, self.marks):
+                _refuse_foreign(path)
         except OSError as error:
             raise StoreUnavailableError(
                 "errors.store_unavailable",
                 path=str(self.database),
                 reason=error.strerror or str(error),
             ) from error
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise StoreError where a file, or a link to it, is another user's; root's are welcome."""
+    for look in (path.lstat, path.stat):
+        try:
+            owner = look().st_uid
+        except FileNotFoundError:
+            continue
         if owner not in (os.geteuid(), 0):
-            raise StoreError("errors.state_folder_foreign", path=str(folder), owner=owner)
+            raise StoreError("errors.state_folder_foreign", path=str(path), owner=owner)
 
 
 def temporary_files(owner: object) -> StateFiles:

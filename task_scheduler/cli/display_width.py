@@ -6,13 +6,23 @@ characters that would command the terminal instead of being shown.
 
 from __future__ import annotations
 
+import json
+import re
 import unicodedata
 
-__all__ = ["pad", "showable", "width_of", "wrap"]
+__all__ = ["pad", "showable", "shown_json", "shown_lines", "width_of", "wrap"]
 
 _COMMANDS = {"Cc", "Zl", "Zp"}
 _DIRECTIONS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """These reorder what stands around them: a text could show as another one."""
+
+_LAYOUT = re.compile(r"(\n|\x1b\[[0-9]{1,2}m)")
+"""Line breaks, and the colours of `Session.paint`."""
+_HARMFUL = re.compile(
+    "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+"""Of what JSON leaves as it is: C1 controls, directions, separators, invisible marks."""
 
 
 def width_of(text: str) -> int:
@@ -31,6 +41,19 @@ def _width(character: str) -> int:
 def showable(text: object) -> str:
     """Return a text on one line, without anything that a terminal would obey."""
     return "".join(" " if character in "\n\t" else _harmless(character) for character in str(text))
+
+
+def shown_lines(text: str) -> str:
+    """Return lines with their colours, without anything else that a terminal would obey."""
+    if text.isascii() and text.isprintable():
+        return text
+    parts = _LAYOUT.split(text)
+    return "".join(part if at % 2 else showable(part) for at, part in enumerate(parts))
+
+
+def shown_json(text: str) -> str:
+    """Return JSON with every character escaped that a terminal would obey, or show as nothing."""
+    return _HARMFUL.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def _harmless(character: str) -> str:

@@ -7,6 +7,7 @@ obey out of what is shown.
 from __future__ import annotations
 
 import codecs
+import os
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -66,13 +67,18 @@ class OutputFile:
     def chunks(self) -> Iterator[bytes]:
         """Yield what has been written since; nothing where there is no file yet."""
         try:
-            with self.path.open("rb") as file:
+            with open(self.path, "rb", opener=_open_at_once) as file:
                 file.seek(self._offset)
                 while data := file.read(_BLOCK):
                     self._offset += len(data)
                     yield data
         except FileNotFoundError:
             return
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # A pipe in the place of the file must not hold us.
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def output_files(run: Mapping[str, Any], runs_folder: Path) -> dict[int, Path]:

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from task_scheduler.cli.display_width import showable
+from task_scheduler.cli.display_width import showable, shown_json, shown_lines
 from task_scheduler.cli.tables import Cell, Column, Row, pairs, table
 from task_scheduler.clock import SystemClock
 from task_scheduler.errors import ConfigError
@@ -103,15 +103,17 @@ class Session:
 
     def put(self, text: str = "") -> None:
         """Write a line of data."""
-        print(text)
+        print(shown_lines(text))
 
     def document(self, name: str, values: Mapping[str, Any]) -> None:
         """Write the one JSON document of a command; its schema's number rises when keys go."""
-        self.put(json.dumps({"schema": f"tsk.{name}/1", **values}, ensure_ascii=False, indent=2))
+        text = json.dumps({"schema": f"tsk.{name}/1", **values}, ensure_ascii=False, indent=2)
+        print(shown_json(text))
 
     def record(self, name: str, values: Mapping[str, Any]) -> None:
         """Write one line of a stream of JSON."""
-        self.put(json.dumps({"schema": f"tsk.{name}/1", **values}, ensure_ascii=False))
+        text = json.dumps({"schema": f"tsk.{name}/1", **values}, ensure_ascii=False)
+        print(shown_json(text))
         sys.stdout.flush()
 
     def table(self, columns: list[Column], rows: list[Row]) -> None:
@@ -148,7 +150,7 @@ class Session:
     def say(self, text: str) -> None:
         """Tell a person something that is not data."""
         if not self.is_quiet:
-            print(text, file=sys.stderr, flush=True)
+            print(shown_lines(text), file=sys.stderr, flush=True)
 
     def hint(self, text: str, command: str, *words: str) -> None:
         """Tell a person what to type next; `words` are quoted as the shell needs it."""

@@ -148,7 +148,9 @@ def read_witness(path: Path) -> Witness | None:
     """Return what is noted beside a ledger; None where nothing is, or nothing that makes sense."""
     content = b""
     with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # Neither a pipe nor a link that somebody has put there.
+        no_link = getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | no_link)
         try:
             content = os.pread(descriptor, 8 * _WORDS, _SLOTS)
         finally:

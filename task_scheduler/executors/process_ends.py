@@ -28,7 +28,8 @@ def end_of_record(claim: Claim, record: dict[str, object], output: Path) -> Comp
         outcome=Outcome(str(record["outcome"])),
         started_at=started_at,
         ended_at=ended_at,
-        error=None if error is None else str(error),
+        # Half a character, which JSON can name, cannot be stored.
+        error=None if error is None else str(error).encode("utf-8", "replace").decode("utf-8"),
         exit_code=code,
         output_path=str(output),
     )

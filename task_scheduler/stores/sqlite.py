@@ -415,7 +415,7 @@ def read_only(path: str) -> sqlite3.Connection:
     )
     try:
         connection.execute("PRAGMA wal_autocheckpoint=0").fetchall()
-        connection.execute("PRAGMA query_only=1")
+        connection.executescript("PRAGMA query_only=1; PRAGMA trusted_schema=0")
     except BaseException:
         connection.close()
         raise

@@ -17,7 +17,8 @@ __all__ = [
 
 FORMAT = 1
 MOST_REASON_BYTES = 4_096
-CREATE = os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+CREATE = os.O_CREAT | os.O_CLOEXEC | NO_LINK
 _ONLY_THE_NAME = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC if hasattr(os, "O_PATH") else 0
 
 
@@ -113,7 +114,8 @@ def write_trouble(folder: bytes, kind: str, detail: str) -> None:
 def read_small(path: bytes, limit: int) -> bytes | None:
     """Return the beginning of a file; None where it cannot be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # Not blocking: a task may have put a pipe there.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | NO_LINK)
     except OSError:
         return None
     try:
@@ -127,7 +129,7 @@ def read_small(path: bytes, limit: int) -> bytes | None:
 def _write(path: bytes, content: bytes) -> None:
     """Write a file that helps, and that nobody depends on."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | CREATE, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NONBLOCK | CREATE, 0o600)
     except OSError:
         return
     try:

@@ -67,6 +67,7 @@ __all__ = [
 ]
 
 _MAX_RECORD_BYTES = 65_536
+_MOST = 1 << 62
 _TOMBSTONE = b"buried"
 _MOST_MEMBERS_BYTES = 1_048_576
 _OUTCOMES = frozenset({"succeeded", "failed", "timed_out", "cancelled"})
@@ -123,8 +124,14 @@ def read_trouble(folder: bytes) -> tuple[str, str] | None:
 
 def write_cancel_reason(folder: bytes, reason: str) -> None:
     """Say why the attempt shall end, before its supervisor is signalled."""
-    flags = os.O_WRONLY | os.O_TRUNC | CREATE
-    descriptor = os.open(path_in(folder, "cancel"), flags, 0o600)
+    path = path_in(folder, "cancel")
+    flags = os.O_WRONLY | os.O_TRUNC | os.O_NONBLOCK | CREATE
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except OSError:
+        # A task that wants to go on may have put a pipe or a link there.
+        os.unlink(path)
+        descriptor = os.open(path, flags | os.O_EXCL, 0o600)
     try:
         os.write(descriptor, reason.encode("utf-8", "replace")[:MOST_REASON_BYTES])
     finally:
@@ -209,7 +216,9 @@ def _is_sound(record: dict[str, object]) -> bool:
     """Whether a record holds, whole, what every format promises."""
     number = record.get("format")
     return (
-        type(number) is int
+        # What a program forged must not spoil the commit of others' ends.
+        all(abs(value) < _MOST for value in record.values() if isinstance(value, int))
+        and type(number) is int
         and number >= 1
         and all(
             name in record and isinstance(record[name], kind) for name, kind in _PROMISED.items()

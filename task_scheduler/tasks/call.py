@@ -16,6 +16,7 @@ import os
 import sys
 import traceback
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 __all__ = ["PAYLOAD_VARIABLE", "call", "load_function", "main", "resolved"]
@@ -36,6 +37,9 @@ def load_function(reference: str) -> Callable[..., Any]:
     found: Any = importlib.import_module(module_name)
     for name in qualname.split("."):
         found = getattr(found, name)
+        if isinstance(found, ModuleType):
+            # What a module has imported is not its own: `farm:os.system` is no function of a farm.
+            raise ValueError(f"{reference!r} leads into {found.__name__}")  # noqa: TRY004
     if not callable(found):
         raise TypeError(f"{reference!r} is a {type(found).__name__}, not callable")
     function: Callable[..., Any] = found

@@ -12,7 +12,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import MethodType
+from types import MethodType, ModuleType
 from typing import Any, ClassVar
 
 from task_scheduler.core.model import Isolation, LaunchSpec, Policies
@@ -24,7 +24,7 @@ from task_scheduler.tasks.context import RunContext, active_context, environment
 from task_scheduler.tasks.json_values import is_json
 from task_scheduler.tasks.task import BaseTask
 
-__all__ = ["FunctionTask", "MissingFunction", "reference_of", "resolve_function"]
+__all__ = ["FunctionTask", "MissingFunction", "home_of", "reference_of", "resolve_function"]
 
 _PAYLOAD_LIMIT = 100_000
 """Bytes. Linux takes no environment variable above 128 KiB."""
@@ -202,6 +202,23 @@ def reference_of(function: Callable[..., Any]) -> str | None:
     # A class method is bound anew at each access: equal to itself, yet never the same object.
     is_same = found is function or (isinstance(found, MethodType) and found == function)
     return f"{module_name}:{qualname}" if is_same else None
+
+
+def home_of(function: Callable[..., Any]) -> str | None:
+    """Return the module that a callable is from; None for a partial, which its maker vouches for.
+
+    A method of an object is from where the object's class is.
+    """
+    if isinstance(function, functools.partial):
+        return None
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, ModuleType):
+        owner = None
+    if owner is not None:
+        return (owner if isinstance(owner, type) else type(owner)).__module__
+    if not isinstance(getattr(function, "__module__", None), str):
+        return type(function).__module__
+    return function.__module__
 
 
 def resolve_function(reference: str) -> Callable[..., Any]:
