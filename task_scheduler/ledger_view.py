@@ -291,7 +291,7 @@ def _attempt(row: dict[str, Any]) -> dict[str, Any]:
         "started_at": iso(started),
         "ended_at": iso(ended),
         "duration_seconds": _seconds(None if started is None else ended - started),
-        "output_path": row["output_path"],
+        **{name: row[name] for name in ("output_path", "cpu_seconds", "peak_memory_bytes")},
     }
 
 

@@ -275,3 +275,6 @@ class Completion:
     is_still_running: bool = False
     """The attempt is over for us, its thread is not: it keeps the task's seat."""
     output_path: str | None = None
+    cpu_seconds: float | None = None
+    """What a program used with all that it started; None where nobody measured."""
+    peak_memory_bytes: int | None = None

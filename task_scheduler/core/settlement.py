@@ -43,6 +43,8 @@ class Settlement:
             done.error,
             done.exit_code,
             done.output_path,
+            done.cpu_seconds,
+            done.peak_memory_bytes,
         ]
 
     def run_row(self) -> list[Any]:

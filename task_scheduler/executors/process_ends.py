@@ -11,6 +11,8 @@ from task_scheduler.core.model import Claim, Completion, Microseconds, Outcome
 
 __all__ = ["end_of_record", "end_without_record"]
 
+_MOST = 1 << 62
+
 
 def end_of_record(claim: Claim, record: dict[str, object], output: Path) -> Completion:
     """Return what a sound exit record says."""
@@ -32,7 +34,21 @@ def end_of_record(claim: Claim, record: dict[str, object], output: Path) -> Comp
         error=None if error is None else str(error).encode("utf-8", "replace").decode("utf-8"),
         exit_code=code,
         output_path=str(output),
+        cpu_seconds=_number(record.get("cpu_seconds")),
+        peak_memory_bytes=_whole(record.get("peak_memory_bytes", record.get("max_rss_bytes"))),
     )
+
+
+def _number(value: object) -> float | None:
+    """Return an amount of a record of any release, None if it is none."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 <= value < _MOST else None  # type: ignore[operator, arg-type]
+
+
+def _whole(value: object) -> int | None:
+    found = _number(value)
+    # Nothing was measured where there was nothing to measure.
+    return None if not found else int(found)
 
 
 def end_without_record(

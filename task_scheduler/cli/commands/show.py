@@ -36,7 +36,10 @@ def command(session: Session, task: str, count: int) -> None:
     last = session.view.last_runs([task]).get(task)
     after = ", ".join(parent_text(parent) for parent in session.view.parents(task))
     waiting = session.view.runs(task, state="waiting", limit=_WAITING)
-    session.pairs(_facts(found, last, moments, after=after, waiting=waiting))
+    facts = _facts(found, last, moments, after=after, waiting=waiting)
+    if last is not None and (usage := _usage_text(session.view.run(last["run_id"]))):
+        facts.insert(-1, (translate("cli.fact_usage"), usage))
+    session.pairs(facts)
     if runs:
         session.put(f"\n{translate('cli.last_runs')}")
         put_runs(session, runs, moments, with_task=False)
@@ -52,6 +55,19 @@ def command(session: Session, task: str, count: int) -> None:
 
 def _has_output(session: Session, run_id: int) -> bool:
     return has_output(session.view.run(run_id), session.scheduler.files.runs)
+
+
+def _usage_text(run: Mapping[str, Any]) -> str:
+    """Return what the last attempt of a program used, all that it started included."""
+    measured = [attempt for attempt in run["attempts"] if attempt["cpu_seconds"] is not None]
+    if not measured:
+        return ""
+    memory = measured[-1]["peak_memory_bytes"]
+    return translate(
+        "cli.usage_text",
+        cpu=duration_text(measured[-1]["cpu_seconds"]),
+        memory=NOTHING if memory is None else f"{memory / 1e6:.1f} MB",
+    )
 
 
 def _facts(

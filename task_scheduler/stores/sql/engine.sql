@@ -1,8 +1,9 @@
 -- name: settle_attempts
 -- One row an attempt, written once; only the holder of the run's token may write it.
-INSERT OR IGNORE INTO attempts (run_id, attempt, token, outcome, started_at, ended_at, error, exit_code, output_path)
+INSERT OR IGNORE INTO attempts (run_id, attempt, token, outcome, started_at, ended_at, error, exit_code, output_path,
+    cpu_seconds, peak_memory_bytes)
 SELECT runs.run_id, j.value ->> 2, runs.token, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6,
-       j.value ->> 7, j.value ->> 8
+       j.value ->> 7, j.value ->> 8, j.value ->> 9, j.value ->> 10
 FROM json_each(:rows) AS j JOIN runs ON runs.run_id = j.value ->> 0 AND runs.token = j.value ->> 1;
 
 -- name: settle_runs

@@ -67,7 +67,7 @@ FROM runs WHERE run_id = :run_id;
 -- The attempts of one run, oldest first.
 SELECT json_group_array(json_object('attempt', attempt, 'token', token, 'outcome', outcome,
     'started_at', started_at, 'ended_at', ended_at, 'error', error, 'exit_code', exit_code,
-    'output_path', output_path)) FROM (
+    'output_path', output_path, 'cpu_seconds', cpu_seconds, 'peak_memory_bytes', peak_memory_bytes)) FROM (
     SELECT * FROM attempts WHERE run_id = :run_id ORDER BY token);
 
 -- name: list_skips

@@ -163,3 +163,16 @@ def test_a_confined_task_is_not_run_by_hand() -> None:
 
     assert not task.execute()
     assert "tsk run who" in str(task.last_error)
+
+
+def test_what_a_program_used_is_told_with_all_that_it_started(make: Any) -> None:
+    code = (
+        "import subprocess, sys\n"
+        "kept = bytearray(40_000_000)\n"
+        "subprocess.run([sys.executable, '-c', 'sum(range(3_000_000))'])\n"
+    )
+
+    attempt = run(make(), CommandTask("greedy", None, [sys.executable, "-c", code]))
+
+    assert attempt["cpu_seconds"] > 0.02
+    assert attempt["peak_memory_bytes"] > 40_000_000

@@ -30,7 +30,12 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def downgrade(bench: Bench) -> None:
     """Make of the ledger what the release before the fifth migration had."""
     with contextlib.closing(sqlite3.connect(bench.database)) as ledger:
-        ledger.executescript("DROP TABLE ledger; DROP TABLE audit; PRAGMA user_version = 4;")
+        ledger.executescript(
+            "DROP TABLE ledger; DROP TABLE audit;"
+            "ALTER TABLE attempts DROP COLUMN cpu_seconds;"
+            "ALTER TABLE attempts DROP COLUMN peak_memory_bytes;"
+            "PRAGMA user_version = 4;"
+        )
     with (bench.state / "scheduler.marks").open("r+b") as marks:
         marks.truncate(OLD_MARKS_BYTES)
 
