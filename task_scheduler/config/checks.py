@@ -23,7 +23,7 @@ from task_scheduler.config.entry_times import LISTS, TIMES, EntryError, RuleConf
 from task_scheduler.config.layers import Merged
 from task_scheduler.config.problems import KeyPath, Place, Problem, dotted, hint_for, shown
 from task_scheduler.config.sections import PolicyKeys
-from task_scheduler.config.security import ConfinementKeys, SecretConfig
+from task_scheduler.config.security import ConfinementKeys, SecretConfig, SecuritySection
 from task_scheduler.config.settings import SECTIONS, TWINS, Places, Settings, known_keys
 from task_scheduler.i18n import translate
 from task_scheduler.schedules.calendars.named_calendar import Calendar
@@ -136,11 +136,27 @@ class _Check:
         self._check_pools(("tasks",), sections["tasks"], pools)
         for task_id, entry in entries.items():
             self._check_pools(("entries", task_id), entry, pools)
+        self._check_functions(entries, sections["security"])
         if self.problems:
             self._check_modules(entries, Folders(self._folder, self._folder))
             return None
         configs = {name: config for name, (config, _) in self.calendars.items()}
         return Settings.model_construct(**sections, entries=entries, calendars=configs, pools=pools)
+
+    def _check_functions(
+        self, entries: Mapping[str, Any], security: SecuritySection | None
+    ) -> None:
+        """Note functions from where none may come; without a list a configuration may name any."""
+        if security is None or security.function_modules is None:
+            return
+        rules = security.rules()
+        for task_id, entry in entries.items():
+            reference = getattr(entry, "function", None)
+            if reference is None or rules.allows_function(reference):
+                continue
+            at: KeyPath = ("entries", task_id, "function")
+            sentence = translate("tasks.function_not_allowed", reference=reference)
+            self._note(Problem(self._merged.place(at), dotted(at), sentence))
 
     def _check_pools(
         self, path: KeyPath, policies: PolicyKeys | None, pools: Mapping[str, Any]

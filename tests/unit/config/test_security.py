@@ -83,3 +83,15 @@ def test_what_cannot_be_is_told_with_its_place(
         load_plain(load, {"security": {"confinement": keys}})
 
     assert place in str(caught.value)
+
+
+def test_declared_functions_are_held_to_the_list_of_modules(load: Load) -> None:
+    entry = {"type": "function", "function": "os:getcwd", "every": "1h"}
+    load_plain(load, {"entries": {"a": entry}, "security": {"function_modules": ["os"]}})
+    load_plain(load, {"entries": {"a": entry}})
+
+    with pytest.raises(ConfigError) as caught:
+        load_plain(load, {"entries": {"a": entry}, "security": {"function_modules": ["pond"]}})
+
+    assert "os:getcwd" in str(caught.value)
+    assert caught.value.values["problems"][0]["key"] == "entries.a.function"
