@@ -52,6 +52,8 @@ def confine(
         network.leave_network(has_loopback=net["kind"] == "loopback")
     rights.limit(plan.get("limits") or {}, nice=plan.get("nice"), umask=plan.get("umask"))
     rights.become(plan.get("uid"), plan.get("gid"), plan.get("groups") or ())
+    if "processes" in (plan.get("limits") or {}):
+        rights.check_process_limit(plan["limits"]["processes"])
     if plan.get("no_new_privileges") or net.get("kind") == "tcp":
         rights.renounce_privileges()
     if net.get("kind") == "tcp":

@@ -19,6 +19,7 @@ REASONS = (
     "network_rules",
     "nice",
     "privileges",
+    "processes",
     "script_changed",
     "script_digest",
     "script_foreign",

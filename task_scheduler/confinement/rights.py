@@ -9,12 +9,13 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from task_scheduler.confinement.refusal import StartRefusedError
 
-__all__ = ["LIMITS", "become", "limit", "renounce_privileges"]
+__all__ = ["LIMITS", "become", "check_process_limit", "limit", "renounce_privileges"]
 
 LIMITS: Mapping[str, int] = {
     "cpu_seconds": resource.RLIMIT_CPU,
@@ -27,6 +28,9 @@ LIMITS: Mapping[str, int] = {
 
 _SET_NO_NEW_PRIVILEGES = 38
 _GET_NO_NEW_PRIVILEGES = 39
+_ALL_USERS = [b"0", b"0", b"4294967295"]
+_EXEMPT = 1 << 21 | 1 << 24
+"""CAP_SYS_ADMIN and CAP_SYS_RESOURCE."""
 _GRACE_CPU_SECONDS = 5
 """Between SIGXCPU, which a program may take as a hint, and SIGKILL."""
 
@@ -76,6 +80,22 @@ def become(uid: int | None, gid: int | None, groups: Sequence[int]) -> None:
     is_become = (os.getresuid(), os.getresgid()) == ((own_uid,) * 3, (own_gid,) * 3)
     if not is_become or set(os.getgroups()) - {*groups, own_gid} or _can_return(own_uid):
         raise StartRefusedError("user_kept", f"{own_uid}:{own_gid}")
+
+
+def check_process_limit(most: int) -> None:
+    """Refuse to start who may have any number of processes, whatever the limit says.
+
+    The kernel exempts root and whoever has root's rights over resources, without a word; not in a
+    user namespace, whose rights are not those of the machine. Raises StartRefusedError.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    with open("/proc/self/uid_map", "rb") as file:
+        is_whole_machine = file.read().split() == _ALL_USERS
+    with open("/proc/self/status", "rb") as file:
+        held = next(line for line in file if line.startswith(b"CapEff:"))
+    if is_whole_machine and (os.getuid() == 0 or int(held.split()[1], 16) & _EXEMPT):
+        raise StartRefusedError("processes", str(most))
 
 
 def renounce_privileges() -> None:

@@ -214,19 +214,30 @@ def test_limits_hold_for_the_program_and_all_that_it_starts() -> None:
         "open_files": 32,
         "file_size_bytes": 4_096,
         "memory_bytes": 1 << 30,
-        "processes": 4_000,
     }
     code = (
         "import resource as r\n"
         "print([r.getrlimit(n) for n in (r.RLIMIT_NOFILE, r.RLIMIT_FSIZE, r.RLIMIT_AS,"
-        " r.RLIMIT_NPROC, r.RLIMIT_CORE)])\n"
+        " r.RLIMIT_CORE)])\n"
     )
 
     done = confined({"limits": limits}, "/bin/sh", "-c", f"{sys.executable} -c '{code}'")
 
     assert json.loads(done.stdout.replace("(", "[").replace(")", "]")) == [
-        [32, 32], [4_096, 4_096], [1 << 30, 1 << 30], [4_000, 4_000], [0, 0],
+        [32, 32], [4_096, 4_096], [1 << 30, 1 << 30], [0, 0],
     ]  # fmt: skip
+
+
+def test_a_limit_of_processes_holds_for_all_but_root_who_is_refused() -> None:
+    plan: dict[str, Any] = {"limits": {"processes": 4_000}}
+    command = ["/bin/grep", "Max processes", "/proc/self/limits"]
+    if os.geteuid() == 0:
+        assert refusal(confined(plan, *command))[:2] == ["processes", "4000"]
+        plan |= {"uid": 65_534, "gid": 65_534}
+
+    done = confined(plan, *command)
+
+    assert done.stdout.split()[2:4] == ["4000", "4000"], done.stderr
 
 
 def test_a_limit_that_is_tighter_already_is_kept() -> None:

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,7 @@ from typing import Any
 from tests.integration.hostile.witnesses import PRINTED_LINES, WITNESSES, Witness
 
 ROOT = Path(__file__).parents[3]
-SPAN_SECONDS = 1.5
+SPAN_SECONDS = 1.2
 PATIENCE_SECONDS = 60.0
 """Far above what anything here takes: a deadline for what never comes."""
 _RUNNING = re.compile(r"^running ([0-9]+)$", re.MULTILINE)
@@ -119,7 +120,7 @@ class Arena:
 
     def begin(self, hostile: Hostile | None) -> None:
         """Start the scheduler; the first moment is soon."""
-        order: dict[str, Any] = {"span": SPAN_SECONDS, "hostile": None}
+        order: dict[str, Any] = {"span": SPAN_SECONDS, "hostile": None, "is_restart": False}
         if hostile is not None:
             options = {
                 "timeout": 1.0,
@@ -131,25 +132,16 @@ class Arena:
                 options["interpreter"] = python_of_everybody()
             args = [hostile.attack, str(self.state), *hostile.args]
             order["hostile"] = {"args": args, "options": options}
-        # To a file: a pipe that nobody empties would be one more thing to go wrong.
-        with (self.folder / "program.out").open("ab") as output:
-            self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "tests.integration.hostile.program"),
-                    *(str(self.folder), json.dumps(order)),
-                ],
-                cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                text=True,
-                start_new_session=True,
-            )
+        self._start(order)
         self.until("the scheduler runs", lambda: _RUNNING.search(self.said()))
         found = _RUNNING.search(self.said())
         assert found is not None
         self._start_at = int(found[1])
+
+    def begin_again(self) -> None:
+        """Start another scheduler on the same ledger, without the hostile task."""
+        self._start({"is_restart": True})
+        self.until("the next scheduler runs", lambda: "running again" in self.said())
 
     def said(self) -> str:
         """Return what the program printed so far."""
@@ -198,9 +190,10 @@ class Arena:
     def died(self) -> int:
         """Wait until somebody has killed the scheduler; return how it ended."""
         assert self._process is not None
+        code = self._process.wait(PATIENCE_SECONDS)
         assert self._process.stdin is not None
         self._process.stdin.close()
-        return self._process.wait(PATIENCE_SECONDS)
+        return code
 
     def accounts(self) -> dict[str, Account]:
         """Return what came of every witness."""
@@ -213,6 +206,11 @@ class Arena:
             " WHERE task_id = 'hostile' ORDER BY run_id, a.attempt"
         )
         return [(outcome, f"{error}\n{_content(path)[:10_000]}") for outcome, error, path in rows]
+
+    def double_lines(self, task_id: str) -> list[str]:
+        """Return the runs of a witness that left more than one line."""
+        keys = Counter(line.split()[0] for line in self._lines(task_id))
+        return [key for key, count in keys.items() if count > 1]
 
     def close(self) -> None:
         """End what is left and remove the folder."""
@@ -228,6 +226,23 @@ class Arena:
             subprocess.run(["umount", "--lazy", str(self.junk)], check=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _start(self, order: Mapping[str, Any]) -> None:
+        # To a file: a pipe that nobody empties would be one more thing to go wrong.
+        with (self.folder / "program.out").open("ab") as output:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "tests.integration.hostile.program"),
+                    *(str(self.folder), json.dumps(order)),
+                ],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                text=True,
+                start_new_session=True,
+            )
+
     def _account(self, witness: Witness) -> Account:
         runs = self._rows(
             "SELECT run_id, key, state, scheduled_at FROM runs WHERE task_id = ?"
@@ -237,8 +252,7 @@ class Arena:
         skips = self._rows("SELECT count(*) FROM skips WHERE task_id = ?", witness.task_id)
         query = "SELECT outcome, output_path FROM attempts WHERE run_id = ? ORDER BY attempt, token"
         attempts = [self._rows(query, run_id) for run_id, *_ in runs]
-        path = self.folder / "witness" / witness.task_id
-        lines = path.read_text().splitlines() if path.exists() else []
+        lines = self._lines(witness.task_id)
         return Account(
             moments=[at - self._start_at for *_, at in runs],
             states=[state for _, _, state, _ in runs],
@@ -252,6 +266,10 @@ class Arena:
                 for _, output in rows
             ),
         )
+
+    def _lines(self, task_id: str) -> list[str]:
+        path = self.folder / "witness" / task_id
+        return path.read_text().splitlines() if path.exists() else []
 
     def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         path = self.state / "scheduler.db"

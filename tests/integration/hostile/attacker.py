@@ -63,11 +63,19 @@ def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
 
 
-def ancestor(name: str) -> int:
-    """Return our own supervisor or launcher; ends here where somebody killed it before us."""
+def ancestor(name: str, state: Path) -> int:
+    """Return our own supervisor, launcher or scheduler, and never one of another test.
+
+    Ends here where somebody killed it before us.
+    """
     pid = os.getppid()
     while pid > 1:
-        if Path(f"/proc/{pid}/comm").read_text().strip() == name:
+        proc = Path("/proc", str(pid))
+        words = (proc / "cmdline").read_bytes().split(b"\0")
+        is_scheduler = b"tests.integration.hostile.program" in words
+        own = state.parent if is_scheduler else state / "scheduler.runs"
+        comm = "scheduler" if is_scheduler else (proc / "comm").read_text().strip()
+        if comm == name and os.fsencode(own) in words:
             return pid
         pid = parent_of(pid)
     say("struck before")
@@ -76,27 +84,35 @@ def ancestor(name: str) -> int:
 
 def kill_supervisor(state: Path) -> None:
     """Kill who watches us."""
-    strike(ancestor("tsk-supervisor"), signal.SIGKILL)
+    strike(ancestor("tsk-supervisor", state), signal.SIGKILL)
 
 
 def stop_supervisor(state: Path) -> None:
     """Stop who watches us, and end unseen."""
-    strike(ancestor("tsk-supervisor"), signal.SIGSTOP)
+    strike(ancestor("tsk-supervisor", state), signal.SIGSTOP)
 
 
 def kill_launcher(state: Path) -> None:
     """Kill who starts everybody's programs."""
-    strike(ancestor("tsk-launcher"), signal.SIGKILL)
+    strike(ancestor("tsk-launcher", state), signal.SIGKILL)
 
 
 def stop_launcher(state: Path) -> None:
     """Stop who starts everybody's programs."""
-    strike(ancestor("tsk-launcher"), signal.SIGSTOP)
+    strike(ancestor("tsk-launcher", state), signal.SIGSTOP)
 
 
 def kill_scheduler(state: Path) -> None:
-    """Kill the scheduler: the launcher's parent."""
-    strike(parent_of(ancestor("tsk-launcher")), signal.SIGKILL)
+    """Kill the scheduler itself."""
+    strike(ancestor("scheduler", state), signal.SIGKILL)
+
+
+def strike_ancestors(state: Path) -> None:
+    """Stop and kill them all."""
+    for name in ("tsk-supervisor", "tsk-launcher", "scheduler"):
+        pid = ancestor(name, state)
+        strike(pid, signal.SIGSTOP)
+        strike(pid, signal.SIGKILL)
 
 
 def kill_everybody(state: Path) -> None:
@@ -235,9 +251,9 @@ def talk(state: Path) -> None:
             except PermissionError:
                 say("refused")
             except OSError:
-                say("refused")  # closed without an answer
+                say("unheard")
             else:
-                say("struck" if answer else "refused")
+                say("struck" if answer else "unheard")
 
 
 def babble(state: Path) -> None:
@@ -267,8 +283,9 @@ ATTACKS: dict[str, Callable[[Path], None]] = {
     attack.__name__: attack
     for attack in (
         kill_supervisor, stop_supervisor, kill_launcher, stop_launcher, kill_scheduler,
-        kill_everybody, write_without_end, fill_disk, write_large_file, fork_without_end, allocate,
-        stop_self, close_descriptors, leave_group, forge, pry, talk, babble,
+        strike_ancestors, kill_everybody, write_without_end, fill_disk, write_large_file,
+        fork_without_end, allocate, stop_self, close_descriptors, leave_group, forge, pry, talk,
+        babble,
     )
 }  # fmt: skip
 

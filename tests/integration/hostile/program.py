@@ -1,7 +1,8 @@
 """The scheduler with its witnesses and one hostile task: ``...program FOLDER ORDER``.
 
-ORDER is JSON: ``span`` (seconds), ``hostile`` (None, or ``args`` and ``options`` of the script).
-Prints the first moment (microseconds) once it runs, and stops when its input ends.
+ORDER is JSON: ``span`` (seconds), ``hostile`` (None, or ``args`` and ``options`` of the script),
+``is_restart`` (the ledger has the witnesses already, and the hostile task goes). Prints the first
+moment (microseconds) once it runs, and stops when its input ends.
 """
 
 from __future__ import annotations
@@ -21,14 +22,12 @@ from task_scheduler import (
     ScheduleType,
     ScriptTask,
     TaskScheduler,
-    current_run,
 )
 from tests.integration.hostile.witnesses import (
     FOLDER_VARIABLE,
     PRINTED_LINES,
     WITNESSES,
     Witness,
-    bear_witness,
 )
 
 HERE = Path(__file__).parent
@@ -42,13 +41,7 @@ _EVERY_ONE: dict[str, Any] = {
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOSTILE_PERIOD = 0.7
-_LEAD_SECONDS = 0.5
-
-
-def note() -> None:
-    """Be the witness in the scheduler's own process."""
-    run = current_run()
-    bear_witness(run.task_id, run.key, run.attempt)
+_LEAD_SECONDS = 0.3
 
 
 def task_of(witness: Witness) -> BaseTask:
@@ -56,7 +49,8 @@ def task_of(witness: Witness) -> BaseTask:
     busy = witness.busy
     match witness.kind:
         case "function":
-            return FunctionTask(witness.task_id, None, note, **_EVERY_ONE)
+            call = "tests.integration.hostile.in_thread:note"
+            return FunctionTask(witness.task_id, None, call, **_EVERY_ONE)
         case "isolated":
             call = "tests.integration.hostile.witnesses:work"
             return FunctionTask(
@@ -80,6 +74,13 @@ def main(folder: Path, order: dict[str, Any]) -> None:
         tasks={"max_retries": 0},
         stop_timeout_seconds=0,
     )
+    if order["is_restart"]:
+        scheduler.remove_task("hostile")
+        scheduler.start()
+        print("running again", flush=True)
+        sys.stdin.read()
+        scheduler.stop(0)
+        return
     while True:
         begin = datetime.now(UTC) + timedelta(seconds=_LEAD_SECONDS)
         scheduler.add_tasks(tasks_from(begin, order["span"], order["hostile"]))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +50,7 @@ UNCONFINED = {
 }
 
 REFUSED = {
-    "kills its supervisor": Hostile("kill_supervisor", CONFINED),
-    "stops its supervisor": Hostile("stop_supervisor", CONFINED),
-    "kills the launcher": Hostile("kill_launcher", CONFINED),
-    "kills the scheduler": Hostile("kill_scheduler", CONFINED),
+    "strikes all above it": Hostile("strike_ancestors", CONFINED),
     "forges records": Hostile("forge", CONFINED),
     "pries": Hostile("pry", CONFINED),
     "commands": Hostile("talk", CONFINED),
@@ -75,26 +71,6 @@ BOUNDED = {
         "kill_everybody", {**CONFINED, "user": KILLER}, shows="struck", args=[str(KILLER)]
     ),
 }
-
-
-@pytest.fixture
-def arena() -> Iterator[Arena]:
-    made = Arena()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def alone() -> dict[str, Account]:
-    """What comes of the witnesses without a hostile task."""
-    made = Arena()
-    try:
-        made.begin(None)
-        made.await_witnesses()
-        made.end()
-        return made.accounts()
-    finally:
-        made.close()
 
 
 def stand_beside(arena: Arena, hostile: Hostile, alone: dict[str, Account]) -> str:
@@ -145,3 +121,16 @@ def test_what_a_confined_task_does_harms_itself_alone(
     arena: Arena, alone: dict[str, Account], kind: str
 ) -> None:
     stand_beside(arena, BOUNDED[kind], alone)
+
+
+@needs_root
+def test_a_number_of_processes_that_the_kernel_would_not_hold_root_to_is_no_start(
+    arena: Arena, alone: dict[str, Account]
+) -> None:
+    unlimited = Hostile(
+        "stop_self", {"limits": {"processes": 30}}, outcome="failed", shows="30 processes"
+    )
+
+    shown = stand_beside(arena, unlimited, alone)
+
+    assert "struck" not in shown

@@ -39,7 +39,7 @@ WITNESSES = (
     Witness("command", "command", 0.4),
     Witness("script", "script", 0.5),
     Witness("isolated", "isolated", 0.7, 0.2),
-    Witness("long", "command", 1.0, 0.8),
+    Witness("long", "command", 0.5, 0.45),
 )
 
 
