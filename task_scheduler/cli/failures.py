@@ -18,7 +18,12 @@ from task_scheduler.cli.display_width import showable
 from task_scheduler.cli.exit_codes import ExitCode, code_of, is_denied
 from task_scheduler.cli.parameters import did_you_mean
 from task_scheduler.cli.session import Session
-from task_scheduler.errors import ConfigError, TaskNotFoundError, TaskSchedulerError
+from task_scheduler.errors import (
+    ConfigError,
+    StoreDamagedError,
+    TaskNotFoundError,
+    TaskSchedulerError,
+)
 from task_scheduler.i18n import translate
 
 __all__ = ["CliError", "report", "report_usage"]
@@ -53,7 +58,7 @@ def report(error: Exception, session: Session) -> ExitCode:
         code, sentence = code_of(error), _sentence(error)
         # Most sentences of the catalogue end with what to type: once is enough.
         is_told = "tsk " in sentence or _is_whole(error)
-        key, command = ("", "") if is_told else _NEXT.get(code, ("", ""))
+        key, command = ("", "") if is_told else _next_of(error, code)
         hint = translate(key) if key else ""
     _show(sentence, session, hint=hint, command=command)
     if session.is_json or session.is_jsonl:
@@ -87,6 +92,16 @@ def _sentence(error: Exception) -> str:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror or error}"
     return translate("cli.unexpected", error=f"{type(error).__name__}: {error}")
+
+
+def _next_of(error: Exception, code: ExitCode) -> tuple[str, str]:
+    """Return the hint and the command that help with most errors of this code."""
+    if isinstance(error, StoreDamagedError):
+        return _NEXT[ExitCode.CONFLICT]
+    if isinstance(error, FileNotFoundError):
+        # A file that was named: no list of tasks tells where it is.
+        return ("", "")
+    return _NEXT.get(code, ("", ""))
 
 
 def _is_whole(error: Exception) -> bool:

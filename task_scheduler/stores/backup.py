@@ -87,8 +87,7 @@ def read_contents(path: Path) -> Contents:
             check_contents(connection, str(path))
             (schema,) = connection.execute("PRAGMA user_version").fetchone()
             if not schema:
-                reason = "it is empty"
-                raise StoreDamagedError("errors.store_damaged", path=str(path), reason=reason)
+                raise _unsound(path, "it is empty")
             row: dict[str, Any] = {}
             if schema >= _WITH_LEDGER_ROW:
                 row = json.loads(connection.execute(statement("ledger_row")).fetchone()[0])
@@ -101,11 +100,19 @@ def read_contents(path: Path) -> Contents:
                 ledger_id=row.get("ledger_id"),
                 backed_up_at=row.get("backed_up_at"),
             )
+    except StoreDamagedError as error:
+        # Its sentence would say what to do with a ledger in use.
+        raise _unsound(path, error.values["reason"]) from error
+    except sqlite3.OperationalError as error:
+        raise StoreUnavailableError(
+            "errors.store_unavailable", path=str(path), reason=str(error)
+        ) from error
     except sqlite3.DatabaseError as error:
-        is_damage = not isinstance(error, sqlite3.OperationalError)
-        kind = StoreDamagedError if is_damage else StoreUnavailableError
-        key = "errors.store_damaged" if is_damage else "errors.store_unavailable"
-        raise kind(key, path=str(path), reason=str(error)) from error
+        raise _unsound(path, str(error)) from error
+
+
+def _unsound(path: Path, reason: object) -> StoreDamagedError:
+    return StoreDamagedError("errors.backup_damaged", path=str(path), reason=reason)
 
 
 def put_in_place(fresh: Path, database: Path, aside: Path) -> None:

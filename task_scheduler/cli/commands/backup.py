@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -49,7 +51,7 @@ def command(
         ) from error
     seconds = (session.clock.boottime() - began) / 1_000_000
     if session.is_json:
-        session.document("backup", {**found, "seconds": round(seconds, 3)})
+        session.document("backup", _plain(found, round(seconds, 3)))
         return
     put_contents(session, found, seconds)
     session.say(translate("cli.backup_without"))
@@ -64,9 +66,15 @@ def _check(session: Session, named: str | None) -> None:
         raise CliError(translate("cli.backup_unnamed"), ExitCode.USAGE)
     found = contents_plain(read_contents(Path(named).absolute()))
     if session.is_json:
-        session.document("backup", {**found, "seconds": None})
+        session.document("backup", _plain(found, None))
     else:
         put_contents(session, found)
+
+
+def _plain(found: Mapping[str, Any], seconds: float | None) -> dict[str, Any]:
+    """Return the document; `schema` is that of the document, as in every other one."""
+    values = dict(found)
+    return {"ledger_schema": values.pop("schema"), **values, "seconds": seconds}
 
 
 def _place(session: Session, named: str | None) -> Path:

@@ -437,7 +437,11 @@ def test_the_commands_back_up_restore_and_let_go_on(bench: Bench) -> None:
     program = at_work(bench)
     made = tsk(bench, "backup", "x.backup")
     assert tsk(bench, "backup", "x.backup", "--check")["ledger_id"] == made["ledger_id"]
+    assert made["schema"] == "tsk.backup/1"
     tsk(bench, "backup", "x.backup", code=6)
+    (bench.folder / "y.backup").write_text("no ledger at all")
+    unsound = tsk(bench, "backup", "y.backup", "--check", code=7)
+    assert unsound["error"]["key"] == "errors.backup_damaged"
     refused = tsk(bench, "restore", "x.backup", "--yes", code=6)
     assert str(program.pid) in refused["error"]["message"]
     assert refused["error"]["next"] == "tsk down"
