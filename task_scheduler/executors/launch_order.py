@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from task_scheduler.confinement.refusal import REASONS
 from task_scheduler.core.model import LaunchSpec
 from task_scheduler.i18n import translate
-from task_scheduler.supervision.orders import FOLDER_VARIABLE, Order
+from task_scheduler.supervision.orders import FOLDER_VARIABLE
+from task_scheduler.supervision.outgoing_order import OutgoingOrder
 
 __all__ = ["order_of"]
 
@@ -28,7 +29,9 @@ _NOT_INHERITED = frozenset(
 """What the service manager tells the scheduler alone."""
 
 
-def order_of(spec: LaunchSpec, *, folder: bytes, bell: bytes, output_limit_bytes: int) -> Order:
+def order_of(
+    spec: LaunchSpec, *, folder: bytes, bell: bytes, output_limit_bytes: int
+) -> OutgoingOrder:
     """Return the order that carries out `spec` in an attempt's folder."""
     inherited = {
         name: value
@@ -38,7 +41,7 @@ def order_of(spec: LaunchSpec, *, folder: bytes, bell: bytes, output_limit_bytes
     variables = {**inherited, **spec.env}
     env = {os.fsencode(name): os.fsencode(value) for name, value in variables.items()}
     env[FOLDER_VARIABLE.encode("ascii")] = folder
-    return Order(
+    return OutgoingOrder(
         folder=folder,
         argv=[os.fsencode(item) for item in spec.argv],
         working_dir=os.fsencode(spec.working_dir),
@@ -48,7 +51,7 @@ def order_of(spec: LaunchSpec, *, folder: bytes, bell: bytes, output_limit_bytes
         output_limit_bytes=output_limit_bytes,
         bell=bell,
         texts=_texts(spec, output_limit_bytes),
-        confinement=spec.confinement,
+        confinement=spec.confinement or {},
         masks=spec.masks,
     )
 

@@ -34,7 +34,8 @@ from task_scheduler.supervision import attempt_folder
 from task_scheduler.supervision.attempt_folder import State
 from task_scheduler.supervision.doorbell import Doorbell
 from task_scheduler.supervision.launcher_client import LauncherClient
-from task_scheduler.supervision.orders import FOREIGN_ORDER, Order
+from task_scheduler.supervision.orders import FOREIGN_ORDER
+from task_scheduler.supervision.outgoing_order import OutgoingOrder
 from task_scheduler.supervision.signals import CANCEL, KILL, is_stopped, signal_supervisor
 from task_scheduler.supervision.survivors import end_survivors
 
@@ -267,7 +268,7 @@ class ProcessExecutor:
 
     # Orders
 
-    def _send(self, order: Order) -> None:
+    def _send(self, order: OutgoingOrder) -> None:
         try:
             is_new = self._launcher.send(order)
         except OSError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from task_scheduler.core.model import SECOND, Claim, Microseconds
-from task_scheduler.supervision.orders import Order
+from task_scheduler.supervision.outgoing_order import OutgoingOrder
 from task_scheduler.supervision.signals import KILL, signal_supervisor
 
 __all__ = ["ProcessFlight", "name_of"]
@@ -29,7 +29,7 @@ class ProcessFlight:
     """Moment of the last order, or of the adoption, on the boot clock."""
     is_adopted: bool = False
     """Whether an earlier process launched it."""
-    order: Order | None = None
+    order: OutgoingOrder | None = None
     """None while it is prepared, and for an adopted one."""
     orders: int = 0
     is_seen: bool = False

@@ -9,30 +9,16 @@ from __future__ import annotations
 import fcntl
 import os
 
+from task_scheduler.supervision.small_files import CREATE, read_file, write_file
+
 __all__ = [
-    "CREATE", "FORMAT", "MOST_REASON_BYTES", "Holder", "create_permit", "exists", "has_permit",
-    "path_in", "read_cancel_reason", "read_small", "try_lock", "unlock", "write_holder",
-    "write_members", "write_trouble",
+    "FORMAT", "MOST_REASON_BYTES", "create_permit", "exists", "has_permit", "path_in",
+    "read_cancel_reason", "try_lock", "write_holder", "write_members", "write_trouble",
 ]  # fmt: skip
 
 FORMAT = 1
 MOST_REASON_BYTES = 4_096
-NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-CREATE = os.O_CREAT | os.O_CLOEXEC | NO_LINK
 _ONLY_THE_NAME = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC if hasattr(os, "O_PATH") else 0
-
-
-class Holder:
-    """Who holds the lock: pids together with their start times, which tell a reused pid."""
-
-    __slots__ = ("pid", "started", "task_pid", "task_started")
-
-    def __init__(self, pid: int, started: int, task_pid: int = 0, task_started: int = 0) -> None:
-        self.pid = pid
-        self.started = started
-        self.task_pid = task_pid
-        """Also the id of the task's session; 0 before there is one."""
-        self.task_started = task_started
 
 
 def path_in(folder: bytes, name: str) -> bytes:
@@ -67,15 +53,12 @@ def try_lock(folder: bytes) -> int | None:
     return descriptor
 
 
-def unlock(descriptor: int) -> None:
-    """Give a lock back, also where a fork at this moment copied its descriptor."""
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
-    os.close(descriptor)
+def write_holder(descriptor: int, holder: tuple[int, int, int, int]) -> None:
+    """Tell in the held lock file who holds it: pid and start time of the supervisor, of the task.
 
-
-def write_holder(descriptor: int, holder: Holder) -> None:
-    """Tell in the held lock file who holds it."""
-    fields = (FORMAT, holder.pid, holder.started, holder.task_pid, holder.task_started)
+    The start times tell a pid that was given anew; the task's are 0 before there is one.
+    """
+    fields = (FORMAT, *holder)
     # One write of one line that only grows: a reader never sees half of it.
     os.pwrite(descriptor, (" ".join(map(str, fields)) + "\n").encode("ascii"), 0)
 
@@ -96,45 +79,16 @@ def create_permit(folder: bytes) -> bool:
 
 def read_cancel_reason(folder: bytes) -> str | None:
     """Return why the attempt shall end; None if nobody asked for it, empty if none was given."""
-    content = read_small(path_in(folder, "cancel"), MOST_REASON_BYTES)
+    content = read_file(path_in(folder, "cancel"), MOST_REASON_BYTES)
     return None if content is None else content.decode("utf-8", "replace").strip()
 
 
 def write_members(folder: bytes, members: dict[int, int]) -> None:
     """Write down who belongs to the tree: pids with their start times."""
     lines = [b"%d" % FORMAT, *(b"%d %d" % member for member in members.items())]
-    _write(path_in(folder, "tree"), b"\n".join(lines))
+    write_file(path_in(folder, "tree"), b"\n".join(lines))
 
 
 def write_trouble(folder: bytes, kind: str, detail: str) -> None:
     """Say what keeps the supervisor from ending the attempt; on a full disk nobody is told."""
-    _write(path_in(folder, "trouble"), f"{FORMAT} {kind} {detail}".encode("utf-8", "replace"))
-
-
-def read_small(path: bytes, limit: int) -> bytes | None:
-    """Return the beginning of a file; None where it cannot be read."""
-    try:
-        # Not blocking: a task may have put a pipe there.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | NO_LINK)
-    except OSError:
-        return None
-    try:
-        return os.read(descriptor, limit)
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
-
-
-def _write(path: bytes, content: bytes) -> None:
-    """Write a file that helps, and that nobody depends on."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NONBLOCK | CREATE, 0o600)
-    except OSError:
-        return
-    try:
-        os.write(descriptor, content)
-    except OSError:
-        return
-    finally:
-        os.close(descriptor)
+    write_file(path_in(folder, "trouble"), f"{FORMAT} {kind} {detail}".encode("utf-8", "replace"))

@@ -21,26 +21,25 @@ They must survive a process, not a power cut (the boot id tells of that): nothin
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+from typing import NamedTuple
 
 from task_scheduler.supervision.attempt_files import (
-    CREATE,
     FORMAT,
     MOST_REASON_BYTES,
-    Holder,
     create_permit,
     exists,
     has_permit,
     path_in,
     read_cancel_reason,
-    read_small,
     try_lock,
-    unlock,
     write_holder,
     write_members,
     write_trouble,
 )
+from task_scheduler.supervision.small_files import CREATE, read_file
 
 __all__ = [
     "FORMAT",
@@ -92,9 +91,25 @@ class State:
     UNSTARTED = "unstarted"
 
 
+class Holder(NamedTuple):
+    """Who holds the lock: pids together with their start times, which tell a reused pid."""
+
+    pid: int
+    started: int
+    task_pid: int = 0
+    """Also the id of the task's session; 0 before there is one."""
+    task_started: int = 0
+
+
+def unlock(descriptor: int) -> None:
+    """Give a lock back, also where a fork at this moment copied its descriptor."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
+
+
 def read_holder(folder: bytes) -> Holder | None:
     """Return who holds, or last held, the lock; None where nobody has said so yet."""
-    words = read_small(path_in(folder, "lock"), 256) or b""
+    words = read_file(path_in(folder, "lock"), 256) or b""
     try:
         number, pid, started, *rest = map(int, words.split())
     except ValueError:
@@ -106,7 +121,7 @@ def read_holder(folder: bytes) -> Holder | None:
 
 def read_members(folder: bytes) -> dict[int, int]:
     """Return who was seen to belong to the tree; most of them may be gone."""
-    number, *lines = (read_small(path_in(folder, "tree"), _MOST_MEMBERS_BYTES) or b"").split(b"\n")
+    number, *lines = (read_file(path_in(folder, "tree"), _MOST_MEMBERS_BYTES) or b"").split(b"\n")
     words = [line.split() for line in lines] if number == b"%d" % FORMAT else []
     # The last line may be half written.
     return {
@@ -116,7 +131,7 @@ def read_members(folder: bytes) -> dict[int, int]:
 
 def read_trouble(folder: bytes) -> tuple[str, str] | None:
     """Return the kind of trouble that the supervisor has, and its detail; None without any."""
-    content = read_small(path_in(folder, "trouble"), MOST_REASON_BYTES)
+    content = read_file(path_in(folder, "trouble"), MOST_REASON_BYTES)
     _, _, rest = (content or b"").decode("utf-8", "replace").partition(" ")
     kind, _, detail = rest.partition(" ")
     return (kind, detail) if kind else None
@@ -206,7 +221,7 @@ def forget(folder: bytes) -> None:
 
 def _exit_record(folder: bytes) -> dict[str, object]:
     try:
-        record = json.loads(read_small(path_in(folder, "exit.json"), _MAX_RECORD_BYTES) or b"null")
+        record = json.loads(read_file(path_in(folder, "exit.json"), _MAX_RECORD_BYTES) or b"null")
     except (ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from task_scheduler.supervision.attempt_files import write_members
-from task_scheduler.supervision.process_tree import descendants, read_file, read_stat
+from task_scheduler.supervision.process_tree import descendants, read_proc, read_stat
 
 __all__ = ["Census", "oom_kills"]
 
@@ -22,8 +22,6 @@ _LONGEST_PAUSE = 2_000_000
 
 class Census:
     """The looks at one tree; moments are microseconds of the boot clock."""
-
-    __slots__ = ("_folder", "_members", "_pause", "next_look", "peak_memory_bytes")
 
     def __init__(self, folder: bytes, now: int) -> None:
         self._folder = folder
@@ -53,7 +51,7 @@ class Census:
         """Raise the peak if the tree has more memory than ever."""
         resident = {}
         for pid in found:
-            words = read_file(f"/proc/{pid}/statm").split(None, 2)
+            words = read_proc(f"/proc/{pid}/statm").split(None, 2)
             resident[pid] = int(words[1]) * _PAGE_BYTES if words else 0
         total = sum(resident.values())
         # The exact figure costs a walk through all pages: only where it may be a new peak, and
@@ -65,13 +63,13 @@ class Census:
 
 def oom_kills() -> int:
     """Return how many processes the kernel has killed for want of memory since boot."""
-    _, _, rest = read_file("/proc/vmstat").partition(b"\noom_kill ")
+    _, _, rest = read_proc("/proc/vmstat").partition(b"\noom_kill ")
     number = rest.partition(b"\n")[0]
     return int(number) if number else 0
 
 
 def _share(pid: int, most: int) -> int:
     """Return a process's memory in bytes, pages that several have divided among them (PSS)."""
-    _, _, rest = read_file(f"/proc/{pid}/smaps_rollup").partition(b"\nPss:")
+    _, _, rest = read_proc(f"/proc/{pid}/smaps_rollup").partition(b"\nPss:")
     words = rest.split(None, 1)
     return int(words[0]) * 1_024 if words else most

@@ -11,7 +11,8 @@ import json
 import os
 import socket
 
-from task_scheduler.supervision.attempt_files import CREATE, path_in
+from task_scheduler.supervision.attempt_files import path_in
+from task_scheduler.supervision.small_files import CREATE
 
 __all__ = ["ExitRecord", "address_of", "ring"]
 
@@ -28,8 +29,6 @@ class ExitRecord:
 
     Raises OSError where there is none: an attempt whose end cannot be recorded must not start.
     """
-
-    __slots__ = ("_descriptor", "_folder")
 
     def __init__(self, folder: bytes) -> None:
         self._folder = folder

@@ -8,20 +8,11 @@ from __future__ import annotations
 
 import os
 import signal
+from signal import SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2
 
 __all__ = ["HEARD", "Hearing", "hear"]
 
-HEARD = (
-    signal.SIGCHLD,
-    signal.SIGTERM,
-    signal.SIGQUIT,
-    signal.SIGINT,
-    signal.SIGHUP,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGALRM,
-    signal.SIGTSTP,
-)
+HEARD = (SIGCHLD, SIGTERM, SIGQUIT, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGTSTP)
 """Held back around a fork, too: the child must not act on what its parent has a handler for."""
 _OWN_IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
 """What Python ignores for itself: a closed pipe and a full quota are errors, not deaths."""
@@ -29,8 +20,6 @@ _OWN_IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
 
 class Hearing:
     """A pipe that holds a byte, its number, for every signal that came."""
-
-    __slots__ = ("_read", "_write")
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()

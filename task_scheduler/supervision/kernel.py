@@ -6,8 +6,9 @@ answer is False and supervision falls back on the process group.
 
 from __future__ import annotations
 
-import os
 import sys
+
+from task_scheduler.supervision.small_files import write_file
 
 __all__ = ["adopt_orphans", "die_with_parent", "load", "set_name"]
 
@@ -43,16 +44,7 @@ def die_with_parent() -> bool:
 
 def set_name(name: bytes) -> None:
     """Show `name` (at most 15 bytes) in `ps` and `top`, where the system can."""
-    try:
-        descriptor = os.open("/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
-    except OSError:
-        return
-    try:
-        os.write(descriptor, name)
-    except OSError:
-        return
-    finally:
-        os.close(descriptor)
+    write_file(b"/proc/self/comm", name)
 
 
 def _prctl(option: int, value: int) -> bool:

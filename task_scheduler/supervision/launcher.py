@@ -23,13 +23,7 @@ from typing import NoReturn
 from task_scheduler.supervision import kernel
 from task_scheduler.supervision.attempt_files import write_members
 from task_scheduler.supervision.hearing import HEARD, Hearing, hear
-from task_scheduler.supervision.orders import (
-    FOREIGN_ORDER,
-    MessageStream,
-    Order,
-    encode_message,
-    name_of,
-)
+from task_scheduler.supervision.orders import FOREIGN_ORDER, MessageStream, Order, encode_message
 from task_scheduler.supervision.process_tree import descendants, kill_descendants, start_time
 from task_scheduler.supervision.rehearsal import rehearse
 from task_scheduler.supervision.supervisor import supervise
@@ -97,9 +91,9 @@ class _Launcher:
             return False
         for content in self._orders.feed(data):
             try:
-                order = Order.decode(content)
-            except (AttributeError, KeyError, TypeError, ValueError):
-                self._tell({"name": name_of(content), "status": FOREIGN_ORDER})
+                order = Order(content)
+            except Order.FOREIGN:
+                self._tell({"name": Order.name_in(content), "status": FOREIGN_ORDER})
             else:
                 self._fork(order)
         return bool(data)

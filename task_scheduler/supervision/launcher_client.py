@@ -19,7 +19,8 @@ import time
 
 from task_scheduler.errors import SupervisionError
 from task_scheduler.supervision import __main__ as program
-from task_scheduler.supervision.orders import MessageStream, Order
+from task_scheduler.supervision.orders import MessageStream
+from task_scheduler.supervision.outgoing_order import OutgoingOrder
 
 __all__ = ["LauncherClient"]
 
@@ -54,7 +55,7 @@ class LauncherClient:
         channel = self._channel
         return -1 if channel is None else channel.fileno()
 
-    def send(self, order: Order) -> bool:
+    def send(self, order: OutgoingOrder) -> bool:
         """Send an order; return whether a launcher was started for it.
 
         Raises OSError where the launcher cannot be started or does not take it: the order may then

@@ -1,4 +1,4 @@
-"""Launch orders and how they travel: length-prefixed JSON through a socket.
+"""Launch orders as they arrive, and how messages travel: length-prefixed JSON through a socket.
 
 Responsible for: the shape of an order and of a stream of messages. An order carries the whole
 environment of a task, secrets included, so it is never written to a file.
@@ -7,17 +7,10 @@ environment of a task, secrets included, so it is never written to a file.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-__all__ = [
-    "FOLDER_VARIABLE",
-    "FOREIGN_ORDER",
-    "MessageStream",
-    "Order",
-    "encode_message",
-    "name_of",
-]
+__all__ = ["FOLDER_VARIABLE", "FOREIGN_ORDER", "MessageStream", "Order", "encode_message"]
 
 FORMAT = 3
 """Within a number fields are only added; a launcher that was started by an older scheduler, after
@@ -31,116 +24,55 @@ _PREFIX_BYTES = 4
 
 
 class Order:
-    """One attempt as a supervisor starts it; paths, arguments and environment as the system has."""
+    """One attempt as a supervisor starts it; paths, arguments and environment as the system has.
 
-    __slots__ = (
-        "argv",
-        "bell",
-        "confinement",
-        "folder",
-        "kill_grace_seconds",
-        "masks",
-        "output_limit_bytes",
-        "packed_env",
-        "packed_texts",
-        "timeout_seconds",
-        "working_dir",
-    )
+    Raises an error of `FOREIGN` where the content of a message is none of ours.
+    """
 
-    def __init__(
-        self,
-        *,
-        folder: bytes,
-        argv: Sequence[bytes],
-        working_dir: bytes,
-        env: Mapping[bytes, bytes] | str,
-        timeout_seconds: float | None,
-        kill_grace_seconds: float,
-        output_limit_bytes: int,
-        bell: bytes,
-        texts: Mapping[str, str] | str,
-        confinement: Mapping[str, Any] | None = None,
-        masks: Sequence[bytes] = (),
-    ) -> None:
-        self.folder = folder
-        self.argv = list(argv)
-        self.working_dir = working_dir
-        self.timeout_seconds = timeout_seconds
-        self.kill_grace_seconds = kill_grace_seconds
-        self.output_limit_bytes = output_limit_bytes
-        self.bell = bell
-        self.confinement = dict(confinement or {})
+    FOREIGN = (AttributeError, KeyError, TypeError, ValueError)
+
+    def __init__(self, content: bytes) -> None:
+        fields = json.loads(content)
+        if fields.get("format", 1) > FORMAT:
+            raise ValueError(f"an order of format {fields['format']!r}")
+        self.folder = _bytes(fields["folder"])
+        self.argv = [_bytes(item) for item in fields["argv"]]
+        self.working_dir = _bytes(fields["working_dir"])
+        self.timeout_seconds: float | None = fields["timeout_seconds"]
+        self.kill_grace_seconds: float = fields["kill_grace_seconds"]
+        self.output_limit_bytes: int = fields["output_limit_bytes"]
+        self.bell = _bytes(fields["bell"])
+        self.confinement: dict[str, Any] = fields.get("confinement") or {}
         """What `confinement.plan` carries out; empty for most."""
-        self.masks = list(masks)
+        self.masks = [_bytes(mask) for mask in fields.get("masks", ())]
         """What is replaced in the output; empty for most."""
         # As JSON until it is needed: a hundred small objects would cost every supervisor their
         # memory for as long as it lives.
-        self.packed_env = env if isinstance(env, str) else _packed_env(env)
-        self.packed_texts = texts if isinstance(texts, str) else json.dumps(dict(texts))
+        self._env = _packed(fields["env"])
+        self._texts = _packed(fields["texts"])
 
     @property
     def env(self) -> dict[bytes, bytes]:
         """The environment of the task."""
-        return {_bytes(name): _bytes(value) for name, value in json.loads(self.packed_env)}
+        return {_bytes(name): _bytes(value) for name, value in json.loads(self._env)}
 
     @property
     def texts(self) -> dict[str, str]:
         """Sentences in the user's language; what only the supervisor knows stands as ``{name}``."""
-        texts: dict[str, str] = json.loads(self.packed_texts)
+        texts: dict[str, str] = json.loads(self._texts)
         return texts
 
-    def encode(self) -> bytes:
-        """Return the order as one message."""
-        return encode_message(
-            {
-                "format": FORMAT,
-                "folder": _text(self.folder),
-                "argv": [_text(item) for item in self.argv],
-                "working_dir": _text(self.working_dir),
-                "env": self.packed_env,
-                "timeout_seconds": self.timeout_seconds,
-                "kill_grace_seconds": self.kill_grace_seconds,
-                "output_limit_bytes": self.output_limit_bytes,
-                "bell": _text(self.bell),
-                "texts": self.packed_texts,
-                "confinement": self.confinement,
-                "masks": [_text(mask) for mask in self.masks],
-            }
-        )
-
-    @classmethod
-    def decode(cls, content: bytes) -> Order:
-        """Return the order of a message's content; ValueError or KeyError if it is none of ours."""
-        fields = json.loads(content)
-        if fields.get("format", 1) > FORMAT:
-            raise ValueError(f"an order of format {fields['format']!r}")
-        return cls(
-            folder=_bytes(fields["folder"]),
-            argv=[_bytes(item) for item in fields["argv"]],
-            working_dir=_bytes(fields["working_dir"]),
-            env=_packed(fields["env"]),
-            timeout_seconds=fields["timeout_seconds"],
-            kill_grace_seconds=fields["kill_grace_seconds"],
-            output_limit_bytes=fields["output_limit_bytes"],
-            bell=_bytes(fields["bell"]),
-            texts=_packed(fields["texts"]),
-            confinement=fields.get("confinement"),
-            masks=[_bytes(mask) for mask in fields.get("masks", ())],
-        )
-
-
-def name_of(content: bytes) -> str:
-    """Return the name of an order's attempt, which every format tells; empty if there is none."""
-    try:
-        return str(json.loads(content)["folder"]).rpartition("/")[2]
-    except (KeyError, TypeError, ValueError):
-        return ""
+    @staticmethod
+    def name_in(content: bytes) -> str:
+        """Return the name of an order's attempt, which every format tells; empty without one."""
+        try:
+            return str(json.loads(content)["folder"]).rpartition("/")[2]
+        except Order.FOREIGN:
+            return ""
 
 
 class MessageStream:
     """Cut what arrives into the contents of messages."""
-
-    __slots__ = ("_buffer",)
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -164,19 +96,11 @@ def encode_message(fields: Mapping[str, object]) -> bytes:
     return len(content).to_bytes(_PREFIX_BYTES, "big") + content
 
 
-def _packed_env(env: Mapping[bytes, bytes]) -> str:
-    return json.dumps([[_text(name), _text(value)] for name, value in env.items()])
-
-
 def _packed(value: object) -> str:
     """Return a field as it is packed since format 3."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _text(value: bytes) -> str:
-    # Latin-1 maps every byte to one character: nothing depends on anybody's locale.
-    return value.decode("latin-1")
-
-
 def _bytes(value: str) -> bytes:
+    # Latin-1 maps every byte to one character: nothing depends on anybody's locale.
     return value.encode("latin-1")

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 
-from task_scheduler.supervision.attempt_files import CREATE
+from task_scheduler.supervision.small_files import CREATE
 
 __all__ = ["Output"]
 
@@ -24,17 +24,6 @@ class Output:
     Of `texts`, called when they are needed, ``truncated`` stands where the limit was reached, and
     ``gap`` (with ``{count}``) where bytes are missing.
     """
-
-    __slots__ = (
-        "_descriptor",
-        "_left",
-        "_missing",
-        "_tail",
-        "_texts",
-        "error",
-        "is_truncated",
-        "total_bytes",
-    )
 
     def __init__(
         self, path: bytes, limit_bytes: int, texts: Callable[[], Mapping[str, str]]

@@ -8,35 +8,28 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
+from typing import NamedTuple
+
+from task_scheduler.supervision.small_files import read_file
 
 __all__ = [
-    "ProcessStat",
-    "descendants",
-    "kill_descendants",
-    "read_file",
-    "read_stat",
-    "send",
-    "start_time",
-]
+    "ProcessStat", "descendants", "kill_descendants", "read_proc", "read_stat", "send", "start_time"
+]  # fmt: skip
 
 _HAS_CHILDREN_FILES = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 _STOP_ROUNDS = 100
-_buffer = bytearray(16_384)
-"""One for all that is read here: memory that a supervisor touches once is its own from then on."""
 _open_process = getattr(os, "pidfd_open", None)
 
 
-class ProcessStat:
+class ProcessStat(NamedTuple):
     """What a line of ``/proc/<pid>/stat`` says."""
 
-    __slots__ = ("parent", "session", "started", "state")
-
-    def __init__(self, state: bytes, parent: int, session: int, started: int) -> None:
-        self.state = state
-        self.parent = parent
-        self.session = session
-        self.started = started
-        """In clock ticks since boot; with the pid it names one process for ever."""
+    state: bytes
+    parent: int
+    session: int
+    started: int
+    """In clock ticks since boot; with the pid it names one process for ever."""
 
     @property
     def is_living(self) -> bool:
@@ -44,27 +37,15 @@ class ProcessStat:
         return self.state not in (b"Z", b"X", b"x")
 
 
-def read_file(path: str) -> bytes:
+def read_proc(path: str) -> bytes:
     """Return a file of ``/proc`` whole; nothing where it cannot be read."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    try:
-        content = b""
-        while count := os.readv(descriptor, [_buffer]):
-            content += _buffer[:count]
-    except OSError:
-        return b""
-    finally:
-        os.close(descriptor)
-    return content
+    return read_file(path) or b""
 
 
 def read_stat(pid: int) -> ProcessStat | None:
     """Return what the system says of a process; None if there is no such process."""
     # The name before it may hold anything, parentheses and spaces too.
-    fields = read_file(f"/proc/{pid}/stat").rpartition(b")")[2].split(None, 20)
+    fields = read_proc(f"/proc/{pid}/stat").rpartition(b")")[2].split(None, 20)
     if not fields:
         return None
     return ProcessStat(fields[0], int(fields[1]), int(fields[3]), int(fields[19]))
@@ -103,9 +84,10 @@ def kill_descendants(root: int, spared: frozenset[int] = frozenset()) -> set[int
         fresh = [pid for pid in found if pid not in stopped and pid not in refusing]
         if not fresh:
             break
+        is_ours = _child_of({root, *found})
         for pid in fresh:
             try:
-                if send(pid, signal.SIGSTOP, family={root, *found}):
+                if send(pid, signal.SIGSTOP, is_ours):
                     stopped[pid] = None
             except PermissionError:
                 refusing.add(pid)
@@ -114,18 +96,12 @@ def kill_descendants(root: int, spared: frozenset[int] = frozenset()) -> set[int
     return refusing
 
 
-def send(
-    pid: int,
-    number: int,
-    *,
-    started: int | None = None,
-    family: set[int] | None = None,
-) -> bool:
+def send(pid: int, number: int, is_meant: Callable[[ProcessStat], bool] | None = None) -> bool:
     """Send a signal; return whether the process was there and took it.
 
-    With `started` only to the process that was started then, with `family` only to one whose
-    parent is of it: the pid is opened first and looked at afterwards, so that a stranger who was
-    given it anew is never meant. Raises PermissionError where another user runs the process.
+    With `is_meant` only to a process of which that is true: the pid is opened first and looked at
+    afterwards, so that a stranger who was given it anew is never meant. Raises PermissionError
+    where another user runs the process.
     """
     try:
         process = -1 if _open_process is None else _open_process(pid)
@@ -135,7 +111,8 @@ def send(
         # An old kernel, or no descriptor is left: a look just before is as near as we come.
         process = -1
     try:
-        if not _is_meant(pid, started, family):
+        stat = None if is_meant is None else read_stat(pid)
+        if is_meant is not None and (stat is None or not is_meant(stat)):
             return False
         if process < 0:
             os.kill(pid, number)
@@ -149,35 +126,28 @@ def send(
     return True
 
 
-def _is_meant(pid: int, started: int | None, family: set[int] | None) -> bool:
-    if not started and family is None:
-        return True
-    stat = read_stat(pid)
-    if stat is None or (started and stat.started != started):
-        return False
-    return family is None or stat.parent in family
+def _child_of(family: set[int]) -> Callable[[ProcessStat], bool]:
+    return lambda stat: stat.parent in family
 
 
 def _children(pid: int) -> list[int]:
-    found: list[int] = []
-    try:
-        threads = os.listdir(f"/proc/{pid}/task")
-    except OSError:
-        return found
-    for thread in threads:
-        found += map(int, read_file(f"/proc/{pid}/task/{thread}/children").split())
-    return found
+    folder = f"/proc/{pid}/task"
+    words = [read_proc(f"{folder}/{thread}/children").split() for thread in _names_in(folder)]
+    return [int(child) for children in words for child in children]
 
 
 def _family() -> dict[int, list[int]]:
     """Return the children of every process; for kernels without ``children`` files."""
     family: dict[int, list[int]] = {}
-    try:
-        names = os.listdir("/proc")
-    except OSError:
-        return family
-    for name in names:
+    for name in _names_in("/proc"):
         stat = read_stat(int(name)) if name.isdigit() else None
         if stat is not None:
             family.setdefault(stat.parent, []).append(int(name))
     return family
+
+
+def _names_in(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []

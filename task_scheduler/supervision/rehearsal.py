@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 from task_scheduler.supervision import kernel
-from task_scheduler.supervision.attempt_files import path_in
 from task_scheduler.supervision.census import Census
-from task_scheduler.supervision.orders import Order
+from task_scheduler.supervision.orders import Order, encode_message
 from task_scheduler.supervision.process_tree import start_time
 from task_scheduler.supervision.supervisor import supervise
 
@@ -22,6 +22,14 @@ __all__ = ["rehearse"]
 _ROUNDS = 9
 """Code is specialized when it is entered for the ninth time."""
 _PREFIX = b"rehearsal-"
+# A folder is no program: what is forked ends where it would have become one.
+_ORDER = {
+    "argv": ["/"],
+    "working_dir": "/",
+    "env": [],
+    "texts": {"truncated": "", "not_allowed": ""},
+}
+_LIMITS = dict.fromkeys(("timeout_seconds", "kill_grace_seconds", "output_limit_bytes"), 1)
 
 
 def rehearse(folder: bytes) -> None:
@@ -30,56 +38,35 @@ def rehearse(folder: bytes) -> None:
         for name in os.listdir(folder):
             # Of a launcher that was killed in the midst of it.
             if name.startswith(_PREFIX) and not start_time(int(name[len(_PREFIX) :])):
-                _clear(path_in(folder, name.decode("ascii")))
-        place = path_in(folder, f"{_PREFIX.decode('ascii')}{os.getpid()}")
+                _clear(os.path.join(folder, name))
+        place = os.path.join(folder, _PREFIX + b"%d" % os.getpid())
+        places = dict.fromkeys(("folder", "bell"), place.decode("latin-1"))
         for _ in range(_ROUNDS):
             kernel.set_name(b"tsk-launcher")
             os.mkdir(place, 0o700)
-            supervise(_order(place))
+            supervise(Order(encode_message({**_ORDER, **_LIMITS, **places})[4:]))
             _clear(place)
-        _look(place)
+        _look(Census(place, 0))
     except Exception:  # fence: attempt
         # A full or read-only disk, say: then supervisors are somewhat larger.
         return
 
 
-def _look(place: bytes) -> None:
+def _look(census: Census) -> None:
     """Have a tree to look at, which an attempt that starts nothing has not."""
-    parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        try:
-            # The launcher may be killed before it ends this.
-            kernel.die_with_parent()
-            if os.getppid() == parent:
-                signal.pause()
-        finally:
-            os._exit(0)
-    census = Census(place, 0)
+        # The launcher may be killed before it ends this, and before this asks to die with it.
+        kernel.die_with_parent()
+        time.sleep(1)
+        os._exit(0)
     for _ in range(_ROUNDS):
         census.look(0, 0)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
 
 
-def _order(place: bytes) -> Order:
-    return Order.decode(
-        Order(
-            folder=place,
-            # A folder is no program: what is forked ends where it would have become one.
-            argv=[b"/"],
-            working_dir=b"/",
-            env={},
-            timeout_seconds=1.0,
-            kill_grace_seconds=1.0,
-            output_limit_bytes=1,
-            bell=place,
-            texts={"truncated": "", "not_allowed": ""},
-        ).encode()[4:]
-    )
-
-
 def _clear(place: bytes) -> None:
     for name in os.listdir(place):
-        os.unlink(place + b"/" + name)
+        os.unlink(os.path.join(place, name))
     os.rmdir(place)

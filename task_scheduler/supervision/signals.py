@@ -8,9 +8,9 @@ from __future__ import annotations
 import signal
 
 from task_scheduler.supervision.attempt_folder import read_holder, try_lock, unlock
-from task_scheduler.supervision.process_tree import read_stat, send
+from task_scheduler.supervision.process_tree import ProcessStat, read_stat, send
 
-__all__ = ["CANCEL", "KILL", "is_stopped", "signal_supervisor"]
+__all__ = ["CANCEL", "KILL", "is_stopped", "send_to", "signal_supervisor"]
 
 CANCEL = signal.SIGTERM
 """TERM to the tree, the attempt's grace, then KILL."""
@@ -30,7 +30,16 @@ def signal_supervisor(folder: bytes, number: int) -> bool:
         return False
     holder = read_holder(folder)
     # Its pid and its start time name it for ever, whatever became of it since that look.
-    return holder is not None and send(holder.pid, number, started=holder.started)
+    return holder is not None and send_to(holder.pid, holder.started, number)
+
+
+def send_to(pid: int, started: int, number: int) -> bool:
+    """Signal the process that had a pid from `started` on (0: nobody could tell), and no other."""
+
+    def is_meant(stat: ProcessStat) -> bool:
+        return stat.started == started
+
+    return send(pid, number, is_meant if started else None)
 
 
 def is_stopped(folder: bytes) -> bool:

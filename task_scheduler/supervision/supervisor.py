@@ -11,31 +11,22 @@ so. It needs nobody: the scheduler may die, and the next one reads the record.
 from __future__ import annotations
 
 import errno
+import math
 import os
 import select
 import signal
 import time
 
 from task_scheduler.clock import SystemClock
-from task_scheduler.supervision import attempt_files, kernel
-from task_scheduler.supervision.attempt_files import Holder, path_in
+from task_scheduler.supervision import attempt_files, kernel, process_tree
+from task_scheduler.supervision.attempt_files import path_in
 from task_scheduler.supervision.census import Census, oom_kills
 from task_scheduler.supervision.exit_record import ExitRecord, ring
 from task_scheduler.supervision.hearing import Hearing
 from task_scheduler.supervision.orders import Order
 from task_scheduler.supervision.output import Output
-from task_scheduler.supervision.process_tree import (
-    descendants,
-    kill_descendants,
-    read_stat,
-    send,
-    start_time,
-)
-from task_scheduler.supervision.task_start import REPORT_BYTES, StartFailure, start_task
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from task_scheduler.masking import StreamMasker
+from task_scheduler.supervision.process_tree import descendants
+from task_scheduler.supervision.task_start import REPORT_BYTES, start_task, why_not_started
 
 __all__ = ["supervise"]
 
@@ -92,7 +83,17 @@ class Supervisor:
         self._order = order
         self._lock = lock
         self._output = output
-        self._masker = _masker_of(order)
+        self._masker = None
+        if order.masks:
+            from task_scheduler.masking import StreamMasker  # few tasks have secrets
+
+            self._masker = StreamMasker(order.masks)
+        self._limits = order.confinement.get("limits")
+        if self._limits:
+            # Now: at the end, after an upgrade on the disk, it would be another release's.
+            from task_scheduler.confinement.limit_reached import limit_reached
+
+            self._limit_reached = limit_reached
         self._clock = SystemClock()
         self._has_subreaper = kernel.adopt_orphans()
         self._pid = 0
@@ -101,8 +102,7 @@ class Supervisor:
         self._start_report: bytes | None = None
         self._is_asked_to_end = False
         self._is_hurried = False
-        self._started_at = self._clock.now()
-        self._began = self._clock.boottime()
+        self._started_at, self._began = self._clock.now(), self._clock.boottime()
         self._leftover_count = 0
         self._cpu_seconds = 0.0
         self._max_rss = 0
@@ -115,8 +115,7 @@ class Supervisor:
 
     def run(self) -> dict[str, object]:
         """Take the attempt to its end; return the fields of its exit record."""
-        pid = os.getpid()
-        attempt_files.write_holder(self._lock, Holder(pid, start_time(pid)))
+        self._write_holder()
         # Who cancels writes the reason, then looks for our pid; we the reverse: one of us sees it.
         if attempt_files.read_cancel_reason(self._order.folder) is not None:
             return self.record("cancelled", self._cancel_reason())
@@ -172,6 +171,7 @@ class Supervisor:
     def record(self, outcome: str, error: str | None) -> dict[str, object]:
         """Return the fields of the exit record."""
         code, number = _decoded(self._status)
+        tree_peak = self._census.peak_memory_bytes
         return {
             "format": attempt_files.FORMAT,
             "outcome": outcome,
@@ -186,51 +186,48 @@ class Supervisor:
             "leftover_count": self._leftover_count,
             "cpu_seconds": round(self._cpu_seconds, 6),
             "max_rss_bytes": self._max_rss,
-            "peak_memory_bytes": max(self._max_rss, self._census.peak_memory_bytes),
-            "memory_source": "tree"
-            if self._census.peak_memory_bytes >= self._max_rss
-            else "largest_process",
+            "peak_memory_bytes": max(self._max_rss, tree_peak),
+            "memory_source": "tree" if tree_peak >= self._max_rss else "largest_process",
             "supervision": "subreaper" if self._has_subreaper else "process_group",
         }
 
     def _start(self) -> None:
         self._pipe, pipe_write = os.pipe()
-        try:
-            self._started_at = self._clock.now()
-            self._began = self._clock.boottime()
-            self._pid, self._report = start_task(self._order, pipe_write)
-        finally:
-            os.close(pipe_write)
+        self._started_at, self._began = self._clock.now(), self._clock.boottime()
+        self._pid, self._report = start_task(self._order, pipe_write)
+        os.close(pipe_write)
         self._has_children = True
         os.set_blocking(self._pipe, False)
         self._poll.register(self._pipe, select.POLLIN)
         self._poll.register(self._report, select.POLLIN)
-        pid = os.getpid()
-        holder = Holder(pid, start_time(pid), self._pid, start_time(self._pid))
+        self._write_holder()
+
+    def _write_holder(self) -> None:
+        pid, start_time = os.getpid(), process_tree.start_time
+        holder = (pid, start_time(pid), self._pid, start_time(self._pid))
         attempt_files.write_holder(self._lock, holder)
 
     def _watch(self) -> str | None:
         """Wait for the end of the task; return the outcome if another decides it."""
-        timeout = self._order.timeout_seconds
-        deadline = None if timeout is None else self._began + round(timeout * _SECOND)
+        timeout, deadline = self._order.timeout_seconds, math.inf
+        if timeout is not None:
+            deadline = self._began + round(timeout * _SECOND)
         while self._status is None:
             if self._is_asked_to_end:
                 return "cancelled"
-            left = None if deadline is None else (deadline - self._clock.boottime()) / _SECOND
-            if left is not None and left <= 0:
-                return "timed_out"
             now = self._clock.boottime()
+            if now >= deadline:
+                return "timed_out"
             if now >= self._census.next_look:
                 self._census.look(self._pid, now)
-            pause = (self._census.next_look - now) / _SECOND
-            self._turn(pause if left is None else min(pause, left))
+            self._turn((min(self._census.next_look, deadline) - now) / _SECOND)
         return None
 
     def _settle(self) -> None:
         """Let the rest of a task that has ended end by itself, and count what does not."""
         self._turn_until(self._clock.boottime() + _SETTLE)
         if not self._is_empty():
-            stats = [read_stat(pid) for pid in descendants(os.getpid())]
+            stats = map(process_tree.read_stat, descendants(os.getpid()))
             self._leftover_count = sum(stat is not None and stat.is_living for stat in stats)
 
     def _verdict(self, outcome: str | None) -> dict[str, object]:
@@ -240,7 +237,7 @@ class Supervisor:
         if outcome == "cancelled":
             return self.record(outcome, self._cancel_reason())
         if self._start_report:
-            return self.record("failed", StartFailure(self._start_report).sentence(self._order))
+            return self.record("failed", why_not_started(self._start_report, self._order))
         code, number = _decoded(self._status)
         if code == 0:
             return self.record("succeeded", None)
@@ -252,18 +249,10 @@ class Supervisor:
             text = texts.get("out_of_memory") if is_oom else None
             sentence = _filled(text or texts["killed_by"], signal=_signal_name(number))
         last_line = self._output.last_line()
-        sentence = self._limit_reached(number, last_line) or sentence
+        if self._limits:
+            limit = self._limit_reached(self._limits, number, last_line, self._cpu_seconds)
+            sentence = texts.get(f"limit_{limit}", sentence)
         return self.record("failed", f"{sentence}: {last_line}" if last_line else sentence)
-
-    def _limit_reached(self, number: int | None, last_line: str) -> str | None:
-        """Return the sentence of the limit that ended the task, where it has limits."""
-        limits = self._order.confinement.get("limits")
-        if not limits:
-            return None
-        from task_scheduler.confinement.limit_reached import limit_reached
-
-        name = limit_reached(limits, number, last_line, self._cpu_seconds)
-        return self._order.texts.get(f"limit_{name}")
 
     def _cancel_reason(self) -> str:
         reason = attempt_files.read_cancel_reason(self._order.folder)
@@ -278,9 +267,9 @@ class Supervisor:
             # Where orphans are not ours nobody tells of their end.
             self._turn(min(left, _LONGEST_LOOK_SECONDS if self._has_subreaper else 0.05))
 
-    def _turn(self, seconds: float | None) -> None:
+    def _turn(self, seconds: float) -> None:
         """Wait up to `seconds` for something to happen, and take it in."""
-        for descriptor, _ in self._poll.poll(None if seconds is None else seconds * 1_000):
+        for descriptor, _ in self._poll.poll(seconds * 1_000):
             if descriptor == self._pipe:
                 self._copy()
             elif descriptor == self._report:
@@ -340,22 +329,14 @@ class Supervisor:
         self._reap()
         if self._has_children:
             return False
-        if self._has_subreaper or not self._pid:
-            return True
-        try:
-            os.killpg(self._pid, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False
-        return False
+        return self._has_subreaper or not self._pid or not self._signal_group(0)
 
     def _signal_tree(self, number: int) -> None:
         if not self._has_subreaper:
             self._signal_group(number)
         for pid in descendants(os.getpid()):
             try:
-                send(pid, number)
+                process_tree.send(pid, number)
             except PermissionError:
                 # Another user's. What cannot be ended is told later.
                 continue
@@ -363,13 +344,17 @@ class Supervisor:
     def _kill_tree(self) -> None:
         if not self._has_subreaper:
             self._signal_group(signal.SIGKILL)
-        kill_descendants(os.getpid())
+        process_tree.kill_descendants(os.getpid())
 
-    def _signal_group(self, number: int) -> None:
+    def _signal_group(self, number: int) -> bool:
+        """Signal the task's process group; whether there is one, be it another user's."""
         try:
             os.killpg(self._pid, number)
-        except (ProcessLookupError, PermissionError):
-            return
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
 
     def _call_for_help(self) -> None:
         """Tell the scheduler who does not end: another user's, or one that waits for a disk."""
@@ -379,10 +364,8 @@ class Supervisor:
 
     def _heed(self, numbers: bytes) -> None:
         """Do what the signals ask for; QUIT is a cancel without a grace."""
-        if signal.SIGQUIT in numbers:
-            self._is_hurried = True
-        if signal.SIGQUIT in numbers or signal.SIGTERM in numbers:
-            self._is_asked_to_end = True
+        self._is_hurried |= signal.SIGQUIT in numbers
+        self._is_asked_to_end |= self._is_hurried or signal.SIGTERM in numbers
 
 
 def _hold(folder: bytes) -> int | None:
@@ -394,14 +377,6 @@ def _hold(folder: bytes) -> int | None:
         # Somebody looks at the files, or a second order for the same attempt came first.
         time.sleep(0.005)
     return None
-
-
-def _masker_of(order: Order) -> StreamMasker | None:
-    if not order.masks:
-        return None
-    from task_scheduler.masking import StreamMasker  # few tasks have secrets
-
-    return StreamMasker(order.masks)
 
 
 def _output_of(order: Order) -> Output:
@@ -416,9 +391,8 @@ def _decoded(status: int | None) -> tuple[int | None, int | None]:
     """Return the exit code, or the signal that ended the task."""
     if status is None:
         return None, None
-    if os.WIFSIGNALED(status):
-        return None, os.WTERMSIG(status)
-    return os.WEXITSTATUS(status), None
+    code = os.waitstatus_to_exitcode(status)
+    return (code, None) if code >= 0 else (None, -code)
 
 
 def _signal_name(number: int) -> str:

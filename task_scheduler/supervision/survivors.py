@@ -20,11 +20,11 @@ from task_scheduler.supervision.orders import FOLDER_VARIABLE
 from task_scheduler.supervision.process_tree import (
     ProcessStat,
     descendants,
-    read_file,
+    read_proc,
     read_stat,
-    send,
     start_time,
 )
+from task_scheduler.supervision.signals import send_to
 
 __all__ = ["end_survivors"]
 
@@ -59,7 +59,7 @@ def _await_launcher(holder: Holder | None) -> None:
 
 def _send(pid: int, number: int, started: int) -> None:
     try:
-        send(pid, number, started=started)
+        send_to(pid, started, number)
     except PermissionError:
         # Another user's: it stays, and whoever asked is told so.
         return
@@ -75,7 +75,7 @@ def _survivors(folder: bytes, holder: Holder | None) -> dict[int, ProcessStat]:
         for pid, stat in stats.items()
         if stat.session == session
         or members.get(pid) == stat.started
-        or mark in read_file(f"/proc/{pid}/environ").split(b"\0")
+        or mark in read_proc(f"/proc/{pid}/environ").split(b"\0")
     }
     for pid in list(found):
         found.update(descendants(pid))

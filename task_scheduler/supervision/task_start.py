@@ -14,8 +14,9 @@ import signal
 from task_scheduler.supervision import kernel
 from task_scheduler.supervision.hearing import HEARD
 from task_scheduler.supervision.orders import Order
+from task_scheduler.supervision.small_files import read_file, write_file
 
-__all__ = ["REPORT_BYTES", "StartFailure", "start_task"]
+__all__ = ["REPORT_BYTES", "start_task", "why_not_started"]
 
 _STEP_FOLDER = b"folder"
 _STEP_PROGRAM = b"program"
@@ -27,57 +28,43 @@ _OOM_SCORE = 500
 _DEFAULT_PATH = b"/usr/local/bin:/usr/bin:/bin"
 
 
-class StartFailure:
-    """Why a program did not start."""
-
-    __slots__ = ("is_folder", "number", "refusal")
-
-    def __init__(self, report: bytes) -> None:
-        step, _, rest = report.partition(b" ")
-        self.is_folder = step == _STEP_FOLDER
-        self.refusal = rest if step == _STEP_REFUSED else None
-        self.number = 0 if self.refusal is not None else int(rest)
-
-    def sentence(self, order: Order) -> str:
-        """Return it in the words of the order."""
-        texts = order.texts
-        if self.refusal is not None:
-            reason, what, why = json.loads(self.refusal)
-            return texts[f"refused_{reason}"].replace("{what}", what).replace("{why}", why)
-        if self.is_folder and self.number in (errno.ENOENT, errno.ENOTDIR):
-            return texts["no_folder"]
-        if not self.is_folder and self.number == errno.ENOENT:
-            interpreter = _missing_interpreter(order)
-            if interpreter:
-                return texts["no_interpreter"].replace("{interpreter}", interpreter)
-            return texts["no_program"]
-        name = {errno.EACCES: "not_allowed", errno.ENOEXEC: "no_format", errno.E2BIG: "too_long"}
-        key = "not_started" if self.is_folder else name.get(self.number, "not_started")
-        return texts[key].replace("{reason}", os.strerror(self.number))
+def why_not_started(report: bytes, order: Order) -> str:
+    """Return what a report says, in the words of the order."""
+    texts = order.texts
+    step, _, rest = report.partition(b" ")
+    if step == _STEP_REFUSED:
+        reason, what, why = json.loads(rest)
+        return texts[f"refused_{reason}"].replace("{what}", what).replace("{why}", why)
+    number, is_folder = int(rest), step == _STEP_FOLDER
+    if is_folder and number in (errno.ENOENT, errno.ENOTDIR):
+        return texts["no_folder"]
+    if number == errno.ENOENT:
+        interpreter = _missing_interpreter(order)
+        if interpreter:
+            return texts["no_interpreter"].replace("{interpreter}", interpreter)
+        return texts["no_program"]
+    name = {errno.EACCES: "not_allowed", errno.ENOEXEC: "no_format", errno.E2BIG: "too_long"}
+    key = "not_started" if is_folder else name.get(number, "not_started")
+    return texts[key].replace("{reason}", os.strerror(number))
 
 
 def start_task(order: Order, output: int) -> tuple[int, int]:
     """Fork the task, whose output goes to the pipe `output`.
 
     Returns its pid and a pipe that ends when its program has started, or tells why it did not. The
-    caller holds its signals back. Raises OSError where the system gives no process.
+    caller holds its signals back. Raises OSError where the system gives no process: the attempt is
+    over then, and what is open here ends with its supervisor.
     """
     report_read, report_write = os.pipe()
     supervisor = os.getpid()
-    try:
-        pid = os.fork()
-    except OSError:
-        os.close(report_read)
-        raise
-    finally:
-        if os.getpid() == supervisor:
-            os.close(report_write)
+    pid = os.fork()
     if pid == 0:
         try:
             _become(order, supervisor, output, report_write)
         finally:
             # Nothing may ever return from here into a second supervisor.
             os._exit(126)
+    os.close(report_write)
     return pid, report_read
 
 
@@ -136,17 +123,10 @@ def _default_signals() -> None:
 
 
 def _raise_oom_score() -> None:
-    try:
-        descriptor = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return
-    try:
-        if int(os.read(descriptor, 16)) < _OOM_SCORE:
-            os.pwrite(descriptor, b"%d" % _OOM_SCORE, 0)
-    except (OSError, ValueError):
-        return
-    finally:
-        os.close(descriptor)
+    path = b"/proc/self/oom_score_adj"
+    score = read_file(path)
+    if score and int(score) < _OOM_SCORE:
+        write_file(path, b"%d" % _OOM_SCORE)
 
 
 def _exec(order: Order, argv: list[bytes], program: bytes | None, env: dict[bytes, bytes]) -> int:
@@ -174,16 +154,8 @@ def _candidates(order: Order) -> list[bytes]:
 def _missing_interpreter(order: Order) -> str:
     """Return the interpreter that the program's first line names, if the program is there."""
     for path in _candidates(order):
-        try:
-            descriptor = os.open(os.path.join(order.working_dir, path), os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            continue
-        try:
-            first = os.read(descriptor, 256).partition(b"\n")[0]
-        except OSError:
-            continue
-        finally:
-            os.close(descriptor)
+        content = read_file(os.path.realpath(os.path.join(order.working_dir, path)), 256)
+        first = (content or b"").partition(b"\n")[0]
         if first.startswith(b"#!"):
             # A line that ends as Windows ends it names an interpreter with \r in its name.
             line = first[2:].strip(b" \t").decode("utf-8", "replace").replace("\r", "\\r")

@@ -113,8 +113,8 @@ def _exit_record(text: str) -> None:
 
 def _order(text: str) -> None:
     for content in MessageStream().feed(text.encode("utf-8", "surrogatepass")):
-        Order.decode(content)
-    Order.decode(text.encode("utf-8", "surrogatepass"))
+        Order(content)
+    Order(text.encode("utf-8", "surrogatepass"))
 
 
 def _serve(op: str, values: dict[str, Any]) -> Any:

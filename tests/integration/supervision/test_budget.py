@@ -21,11 +21,12 @@ NOT_THEIRS = {
     "attempt_folder.py",
     "doorbell.py",
     "launcher_client.py",
+    "outgoing_order.py",
     "signals.py",
     "survivors.py",
 }
 """These run in the scheduler."""
-MOST_LINES = 1_260
+MOST_LINES = 1_056
 """The goal is 1,000; what is added has to be taken away elsewhere."""
 LAUNCHER_KB = 14 * 1024
 SUPERVISOR_KB = 1024

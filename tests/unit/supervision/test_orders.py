@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from task_scheduler.core.model import LaunchSpec
 from task_scheduler.executors.launch_order import order_of
 from task_scheduler.supervision.orders import MessageStream, Order, encode_message
+from task_scheduler.supervision.outgoing_order import OutgoingOrder
 
 
-def an_order(**changes: object) -> Order:
+def an_order(**changes: object) -> OutgoingOrder:
     fields: dict[str, object] = {
         "folder": b"/runs/1-7",
         "argv": [b"prog", b"\xff\x00"[:1], b"\xe4\xbd\xa0"],
@@ -21,17 +24,18 @@ def an_order(**changes: object) -> Order:
         "bell": b"/b",
         "texts": {"cancelled": "キャンセル"},
     }
-    return Order(**{**fields, **changes})  # type: ignore[arg-type]
+    return OutgoingOrder(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 def test_an_order_arrives_as_it_was_sent() -> None:
-    order = an_order()
+    order = an_order(masks=[b"s\xff"], confinement={"limits": {"processes": 9}})
+    names = [field.name for field in dataclasses.fields(order)]
 
     (content,) = MessageStream().feed(order.encode())
-    arrived = Order.decode(content)
+    arrived = Order(content)
 
-    assert {name: getattr(arrived, name) for name in Order.__slots__} == {
-        name: getattr(order, name) for name in Order.__slots__
+    assert {name: getattr(arrived, name) for name in names} == {
+        name: getattr(order, name) for name in names
     }
     assert arrived.env == {b"A": b"1\n2", b"\xfe": b""}
     assert arrived.texts == {"cancelled": "キャンセル"}
