@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from task_scheduler.errors import DefinitionError
 from task_scheduler.i18n import translate
 from task_scheduler.masking import Masker
 from task_scheduler.tasks.confinement import ports_of
+from task_scheduler.tasks.process import ProcessTask
 from task_scheduler.tasks.registry import kind_of
 from task_scheduler.tasks.script import ScriptTask
 from task_scheduler.tasks.task import BaseTask
@@ -128,31 +129,56 @@ class LaunchGuard:
         )
 
     def warnings_of(self, task: BaseTask) -> list[str]:
-        """Return what is not safe about a task's script, where that is not refused at its start."""
-        if self.rules.is_enforced or kind_of(task) != "script":
+        """Return what will keep a task from starting, and what is not safe about its script."""
+        if kind_of(task) not in ("script", "command"):
             return []
-        assert isinstance(task, ScriptTask)
-        if not os.path.isfile(task.script_path):  # noqa: PTH113  told already
+        assert isinstance(task, ProcessTask)
+        wish = LaunchSpec(
+            argv=(), working_dir=os.sep, env=task.env, confinement=dict(task.confinement)
+        )
+        owners: list[int] = []
+        try:
+            owners = [self.guard(wish).confinement.get("uid", 0)]
+        except DefinitionError as error:
+            return [_warning("refused_start", task, str(error))]
+        if not isinstance(task, ScriptTask) or not os.path.isfile(task.script_path):  # noqa: PTH113
+            # That a script is missing is told already.
             return []
-        found = self.findings(task.script_path, task.confinement.get("sha256"))
+        found = self._refusals(task.script_path, task.confinement.get("sha256"), owners)
         return [
-            translate("confinement.unsafe_script", task_id=task.task_id, finding=text)
-            for text in found
+            _warning(
+                "refused_start"
+                if self.rules.is_enforced or refusal.reason == "script_digest"
+                else "unsafe_script",
+                task,
+                sentence_of(refusal),
+            )
+            for refusal in found
         ]
 
-    def findings(self, path: str, digest: str | None = None) -> list[str]:
-        """Return what is wrong with a script's file, as sentences; it is told, not refused."""
+    def _refusals(
+        self, path: str, digest: str | None, owners: Sequence[int]
+    ) -> list[StartRefusedError]:
+        """Return all that is wrong with a script's file."""
         from task_scheduler.confinement.script_file import open_checked  # hashes are not for all
 
         found: list[StartRefusedError] = []
         try:
             descriptor, _ = open_checked(
-                path, roots=self.rules.script_roots, digest=digest, find=found.append
+                path,
+                roots=self.rules.script_roots,
+                digest=digest,
+                owners=owners,
+                find=found.append,
             )
             os.close(descriptor)
         except StartRefusedError as refusal:
             found.append(refusal)
-        return [sentence_of(refusal) for refusal in found]
+        return found
+
+
+def _warning(key: str, task: BaseTask, finding: str) -> str:
+    return translate(f"confinement.{key}", task_id=task.task_id, finding=finding)
 
 
 def sentence_of(refusal: StartRefusedError) -> str:

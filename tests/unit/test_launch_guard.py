@@ -106,10 +106,29 @@ def test_an_unsafe_script_is_warned_of_where_it_is_not_refused(tmp_path: Path) -
     task = ScriptTask("job", None, script)
 
     assert str(script) in LaunchGuard().warnings_of(task)[0]
-    assert LaunchGuard(SecurityRules(is_enforced=True)).warnings_of(task) == []
+    assert "enforce is off" in LaunchGuard().warnings_of(task)[0]
     script.chmod(0o600)
     assert LaunchGuard().warnings_of(task) == []
     assert LaunchGuard().warnings_of(CommandTask("c", None, ["true"])) == []
+
+
+def test_what_will_be_refused_is_told_as_that(tmp_path: Path) -> None:
+    script = tmp_path / "job.py"
+    script.write_text("pass\n")
+    pinned = ScriptTask("job", None, script, sha256="ab" * 32)
+    elsewhere = LaunchGuard(SecurityRules(is_enforced=True, script_roots=("/nowhere",)))
+    wishes: list[dict[str, Any]] = [
+        {"user": "no-such-user"}, {"group": "no-such-group"}, {"env": {"A": "${secret:UNKNOWN}"}},
+    ]  # fmt: skip
+    told = [
+        LaunchGuard().warnings_of(pinned),
+        elsewhere.warnings_of(ScriptTask("job", None, script)),
+        *(LaunchGuard().warnings_of(CommandTask("c", None, ["true"], **wish)) for wish in wishes),
+    ]
+
+    for warnings in told:
+        assert len(warnings) == 1
+        assert "will not start" in warnings[0]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 def command(session: Session, file: str | None) -> ExitCode:
     """Load the configuration with its declared tasks, and change nothing."""
     from task_scheduler.config import Config
+    from task_scheduler.launch_guard import LaunchGuard
 
     source = file or session.config_path
     try:
@@ -38,7 +39,12 @@ def command(session: Session, file: str | None) -> ExitCode:
     except ConfigError as error:
         return _refuse(session, error, source)
     path = None if config.path is None else str(config.path)
-    warnings = [sentence for item in declared for sentence in warnings_of(item.task)]
+    guard = LaunchGuard(config.settings.security.rules())
+    warnings = [
+        sentence
+        for item in declared
+        for sentence in (*warnings_of(item.task), *guard.warnings_of(item.task))
+    ]
     warnings += _place_warnings(config.settings)
     if session.is_json:
         ids = [item.task.task_id for item in declared]
