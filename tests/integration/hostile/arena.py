@@ -28,7 +28,7 @@ from typing import Any
 from tests.integration.hostile.witnesses import PRINTED_LINES, WITNESSES, Witness
 
 ROOT = Path(__file__).parents[3]
-SPAN_SECONDS = 1.2
+SPAN_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0
 """Far above what anything here takes: a deadline for what never comes."""
 _RUNNING = re.compile(r"^running ([0-9]+)$", re.MULTILINE)
@@ -49,6 +49,8 @@ class Hostile:
     args: Sequence[str] = ()
     is_disk_own: bool = False
     """Whether its working folder is a small disk."""
+    has_doors: bool = False
+    """Whether everybody can reach the control socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +110,25 @@ class Arena:
         self.junk.mkdir()
         self.junk.chmod(0o1777)
         (self.folder / "witness").mkdir()
-        self._is_mounted = False
+        self._mounted: Path | None = None
         self._start_at = 0
         self._process: subprocess.Popen[str] | None = None
 
     def mount_small_disk(self) -> None:
         """Make the folder for junk a disk of its own."""
-        command = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=1777", "none", str(self.junk)]
-        subprocess.run(command, check=True)
-        self._is_mounted = True
+        self._mount(self.junk, "size=1m,mode=1777")
+
+    def share_small_disk(self) -> None:
+        """Make one small disk of the ledger's folder and the hostile task's."""
+        self.state.mkdir(mode=0o700)
+        self._mount(self.state, "size=4m,mode=700")
+        self.junk = self.state / "junk"
+        self.junk.mkdir()
+
+    def open_doors(self) -> None:
+        """Let everybody reach the control socket, as its file modes do not."""
+        self.state.chmod(0o711)
+        (self.state / "scheduler.sock").chmod(0o666)
 
     def begin(self, hostile: Hostile | None) -> None:
         """Start the scheduler; the first moment is soon."""
@@ -154,6 +166,10 @@ class Arena:
             assert self.is_running(), f"the scheduler ended before {what}:\n{self.said()}"
             assert time.monotonic() < deadline, f"{what}: not within {PATIENCE_SECONDS:g} s"
             time.sleep(0.02)
+
+    def log(self) -> str:
+        """Return what the scheduler logged."""
+        return (self.folder / "logs" / "scheduler.log").read_text()
 
     def is_running(self) -> bool:
         """Whether the scheduler lives."""
@@ -207,6 +223,11 @@ class Arena:
         )
         return [(outcome, f"{error}\n{_content(path)[:10_000]}") for outcome, error, path in rows]
 
+    def errors(self) -> list[str]:
+        """Return why witnesses did not succeed."""
+        query = "SELECT error FROM runs WHERE task_id <> 'hostile' AND state <> 'succeeded'"
+        return [str(error) for (error,) in self._rows(query)]
+
     def double_lines(self, task_id: str) -> list[str]:
         """Return the runs of a witness that left more than one line."""
         keys = Counter(line.split()[0] for line in self._lines(task_id))
@@ -222,9 +243,14 @@ class Arena:
         if process is not None and process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
-        if self._is_mounted:
-            subprocess.run(["umount", "--lazy", str(self.junk)], check=True)
+        if self._mounted is not None:
+            subprocess.run(["umount", "--lazy", str(self._mounted)], check=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _mount(self, folder: Path, options: str) -> None:
+        command = ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)]
+        subprocess.run(command, check=True)
+        self._mounted = folder
 
     def _start(self, order: Mapping[str, Any]) -> None:
         # To a file: a pipe that nobody empties would be one more thing to go wrong.

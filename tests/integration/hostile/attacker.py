@@ -140,6 +140,13 @@ def fill_disk(state: Path) -> None:
     time.sleep(0.5)
 
 
+def fill_disk_for_a_while(state: Path) -> None:
+    """Fill the disk, and make room again."""
+    fill_disk(state)
+    for file in Path().glob("junk-*"):
+        file.unlink()
+
+
 def write_large_file(state: Path) -> None:
     """Write one file beyond the limit."""
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] < 1_000_000
@@ -237,6 +244,12 @@ def pry(state: Path) -> None:
     else:
         say("struck")
 
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # that of the listing itself
+            # Nothing of the scheduler's is open in us.
+            if str(state) in str(descriptor.readlink()):
+                say("struck")
+
 
 def talk(state: Path) -> None:
     """Send commands and garbage to the control socket; an answer to a command is a hit."""
@@ -283,9 +296,9 @@ ATTACKS: dict[str, Callable[[Path], None]] = {
     attack.__name__: attack
     for attack in (
         kill_supervisor, stop_supervisor, kill_launcher, stop_launcher, kill_scheduler,
-        strike_ancestors, kill_everybody, write_without_end, fill_disk, write_large_file,
-        fork_without_end, allocate, stop_self, close_descriptors, leave_group, forge, pry, talk,
-        babble,
+        strike_ancestors, kill_everybody, write_without_end, fill_disk, fill_disk_for_a_while,
+        write_large_file, fork_without_end, allocate, stop_self, close_descriptors, leave_group,
+        forge, pry, talk, babble,
     )
 }  # fmt: skip
 

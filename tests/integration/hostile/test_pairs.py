@@ -78,6 +78,8 @@ def stand_beside(arena: Arena, hostile: Hostile, alone: dict[str, Account]) -> s
     if hostile.is_disk_own:
         arena.mount_small_disk()
     arena.begin(hostile)
+    if hostile.has_doors:
+        arena.open_doors()
     arena.await_witnesses()
     arena.await_attack()
     arena.end()
@@ -121,6 +123,15 @@ def test_what_a_confined_task_does_harms_itself_alone(
     arena: Arena, alone: dict[str, Account], kind: str
 ) -> None:
     stand_beside(arena, BOUNDED[kind], alone)
+
+
+@needs_root
+def test_another_user_who_can_reach_the_control_socket_is_not_heard(
+    arena: Arena, alone: dict[str, Account]
+) -> None:
+    shown = stand_beside(arena, Hostile("talk", CONFINED, shows="unheard", has_doors=True), alone)
+
+    assert "struck" not in shown
 
 
 @needs_root
