@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "holder_of",
     "needs_scheduler",
+    "refuse_mute",
     "running_holder",
     "say_declared",
     "say_if_nobody_runs",
@@ -67,13 +68,18 @@ def _owner_of(path: Path) -> str:
 
 
 def running_holder(session: Session) -> dict[str, Any] | None:
-    """Return the process that runs the scheduler; None if none does, CliError as `holder_of`."""
+    """Return the process that runs the scheduler; None if none does.
+
+    Raises CliError as `holder_of`, and where one runs that does not answer.
+    """
     holder = holder_of(session)
+    if holder is not None and holder["state"] == "mute":
+        raise _mute_error(holder)
     return holder if holder is not None and holder["state"] == "running" else None
 
 
 def needs_scheduler(session: Session) -> dict[str, Any]:
-    """Return the process that runs the scheduler; raises CliError where none does."""
+    """Return the process that runs the scheduler; CliError where none does, or does not answer."""
     holder = running_holder(session)
     if holder is None:
         raise CliError(
@@ -83,6 +89,26 @@ def needs_scheduler(session: Session) -> dict[str, Any]:
             command="tsk up",
         )
     return holder
+
+
+def refuse_mute(session: Session) -> None:
+    """Raise CliError where the holder does not answer.
+
+    One that was stopped takes a request, and whoever made it would wait without a word.
+    """
+    holder = session.scheduler.holder()
+    if holder is not None and holder["state"] == "mute":
+        raise _mute_error(holder)
+
+
+def _mute_error(holder: Mapping[str, Any]) -> CliError:
+    why = "; ".join(problem["why"] for problem in holder["problems"])
+    return CliError(
+        translate("cli.verdict_mute", pid=holder["pid"] or "?", why=why),
+        ExitCode.UNREACHABLE,
+        hint=translate("cli.next_status"),
+        command="tsk status",
+    )
 
 
 def say_if_nobody_runs(session: Session) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from task_scheduler.cli.command import command as cli_command
-from task_scheduler.cli.holders import say_if_nobody_runs
+from task_scheduler.cli.holders import refuse_mute, say_if_nobody_runs
 from task_scheduler.cli.parameters import Number
 from task_scheduler.cli.session import Session
 from task_scheduler.i18n import translate
@@ -26,6 +26,7 @@ def command(
     session: Session, task: str, *, start: str, end: str, limit: int, is_dry_run: bool
 ) -> None:
     """Plan the occurrences of a range that never ran."""
+    refuse_mute(session)
     counts = session.scheduler.backfill(task, start, end, limit=limit, dry_run=is_dry_run)
     if session.is_json:
         session.document("backfill", {"task_id": task, "dry_run": is_dry_run, **counts})

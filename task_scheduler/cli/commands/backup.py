@@ -12,6 +12,7 @@ from task_scheduler.cli.backup_text import put_contents
 from task_scheduler.cli.command import command as cli_command
 from task_scheduler.cli.exit_codes import ExitCode
 from task_scheduler.cli.failures import CliError
+from task_scheduler.cli.holders import refuse_mute
 from task_scheduler.cli.session import Session
 from task_scheduler.i18n import translate
 
@@ -41,6 +42,7 @@ def command(
     ledger = session.scheduler.files.database
     if not ledger.exists():
         raise CliError(translate("cli.backup_nothing", path=ledger), ExitCode.NOT_FOUND)
+    refuse_mute(session)
     path = _place(session, named)
     began = session.clock.boottime()
     try:

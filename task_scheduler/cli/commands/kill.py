@@ -9,6 +9,7 @@ import click
 from task_scheduler.cli.command import command as cli_command
 from task_scheduler.cli.exit_codes import ExitCode
 from task_scheduler.cli.failures import CliError
+from task_scheduler.cli.holders import refuse_mute
 from task_scheduler.cli.parameters import Number
 from task_scheduler.cli.run_watch import wait_for_end
 from task_scheduler.cli.session import Session
@@ -24,6 +25,7 @@ _BEYOND_SECONDS = 20.0
 def command(session: Session, run_id: int, reason: str | None, is_waiting: bool) -> ExitCode:
     """Cancel one run; `--wait` returns when it is gone."""
     run = session.view.run(run_id)
+    refuse_mute(session)
     if not session.scheduler.cancel_run(run_id, reason=reason):
         state = translate(f"cli.state_{run['state']}")
         raise CliError(

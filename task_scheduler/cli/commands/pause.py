@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from task_scheduler.cli.command import command as cli_command
+from task_scheduler.cli.holders import refuse_mute
 from task_scheduler.cli.parameters import Duration
 from task_scheduler.cli.session import Session
 from task_scheduler.cli.task_choice import chosen_ids
@@ -39,6 +40,7 @@ def command(
     elif seconds is not None:
         end = iso(moments.now + round(seconds * SECOND))
     ids = chosen_ids(session.view, tasks)
+    refuse_mute(session)
     for task_id in ids:
         session.scheduler.pause_task(task_id, reason=reason, until=end)
         if end is None:

@@ -13,7 +13,7 @@ from task_scheduler.cli.backup_text import put_contents, put_hold
 from task_scheduler.cli.command import command as cli_command
 from task_scheduler.cli.exit_codes import ExitCode
 from task_scheduler.cli.failures import CliError
-from task_scheduler.cli.holders import say_if_nobody_runs
+from task_scheduler.cli.holders import refuse_mute, say_if_nobody_runs
 from task_scheduler.cli.session import Session
 from task_scheduler.errors import StoreUnavailableError
 from task_scheduler.i18n import translate
@@ -59,6 +59,7 @@ def command(
         if aside is not None:
             session.say(translate("cli.restored_aside", path=aside))
     if point is not None:
+        refuse_mute(session)
         counts = session.scheduler.release_hold(
             since, keep_waiting=keep_waiting, despite_living=despite_living
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from task_scheduler.cli.command import command as cli_command
+from task_scheduler.cli.holders import refuse_mute
 from task_scheduler.cli.session import Session
 from task_scheduler.cli.task_choice import chosen_tasks
 from task_scheduler.i18n import translate
@@ -17,6 +18,7 @@ def command(session: Session, tasks: tuple[str, ...], resume_from: str | None) -
     """Resume the tasks that were named."""
     found = chosen_tasks(session.view, tasks)
     ids = [task["task_id"] for task in found if task["paused_at"] is not None]
+    refuse_mute(session)
     for task_id in ids:
         session.scheduler.resume_task(task_id, resume_from=resume_from)
     is_named = len(found) == len(tasks)

@@ -9,6 +9,7 @@ import click
 from task_scheduler.cli.command import command as cli_command
 from task_scheduler.cli.exit_codes import ExitCode
 from task_scheduler.cli.failures import CliError
+from task_scheduler.cli.holders import refuse_mute
 from task_scheduler.cli.session import Session
 from task_scheduler.cli.task_choice import chosen_tasks
 from task_scheduler.i18n import translate
@@ -31,6 +32,7 @@ def command(session: Session, tasks: tuple[str, ...], is_sure: bool) -> ExitCode
             )
         if not click.confirm(translate("cli.rm_ask", ids=", ".join(ids)), err=True):
             return ExitCode.FINE
+    refuse_mute(session)
     for task in found:
         session.scheduler.remove_task(task["task_id"])
         session.say(translate("cli.removed", task_id=task["task_id"]))

@@ -11,7 +11,7 @@ from task_scheduler.cli.backup_text import say_if_held
 from task_scheduler.cli.command import command as cli_command
 from task_scheduler.cli.exit_codes import ExitCode
 from task_scheduler.cli.failures import CliError
-from task_scheduler.cli.holders import needs_scheduler, running_holder
+from task_scheduler.cli.holders import holder_of, needs_scheduler, refuse_mute
 from task_scheduler.cli.moments import duration_text
 from task_scheduler.cli.parameters import Duration
 from task_scheduler.cli.run_output import Neutraliser, has_output
@@ -42,6 +42,7 @@ def command(
     is_staying = is_waiting or is_watching or timeout is not None
     if is_staying:
         needs_scheduler(session)
+    refuse_mute(session)
     run_id = session.scheduler.run_task(task, request_id=request_id)
     say_if_held(session)
     if not is_staying:
@@ -66,7 +67,9 @@ def command(
 
 def _tell(session: Session, task: str, run_id: int) -> ExitCode:
     """Print the id, and what becomes of the run."""
-    is_up = running_holder(session) is not None
+    holder = holder_of(session)
+    # One that does not answer has it all the same: it was acknowledged.
+    is_up = holder is not None and holder["state"] in ("running", "mute")
     run = session.view.run(run_id)
     is_skipped = run["state"] == "skipped"
     code = ExitCode.CONFLICT if is_skipped else ExitCode.FINE

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from task_scheduler.cli.backup_text import say_if_held
 from task_scheduler.cli.command import command as cli_command
 from task_scheduler.cli.display_width import showable
 from task_scheduler.cli.moments import NOTHING, Moments, duration_text
@@ -46,6 +47,7 @@ def command(session: Session, task: str, count: int) -> None:
     if skips:
         session.put(f"\n{translate('cli.last_skips')}")
         put_skips(session, skips, moments, with_task=False)
+    say_if_held(session)
     if not runs and not skips:
         session.say(translate("cli.never_ran"))
         session.hint(translate("cli.next_run_it"), "tsk run", task)

@@ -6,6 +6,7 @@ from datetime import datetime, time
 
 import click
 
+from task_scheduler.cli.backup_text import say_if_held
 from task_scheduler.cli.command import command as cli_command
 from task_scheduler.cli.display_width import showable
 from task_scheduler.cli.exit_codes import ExitCode
@@ -35,6 +36,11 @@ def command(session: Session, task: str, moment: str | None) -> None:
         session.document("why", found.plain())
         return
     _put(session, found, moments)
+    if found.decided_by == "hold":
+        session.hint(translate("why.next"), found.command)
+        return
+    # What came of a moment that is past says nothing of why there is no newer one.
+    say_if_held(session)
     session.hint(translate("why.next"), found.command)
 
 

@@ -47,12 +47,20 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made.close()
 
 
-def status(bench: Bench) -> tuple[int, dict[str, Any]]:
-    """Return the exit code of `tsk status --json` and its document."""
+def status(bench: Bench, *command: str) -> tuple[int, dict[str, Any]]:
+    """Return the exit code of `tsk status --json`, or of another command, and its document."""
     config = bench.folder / "status.json"
     config.write_text(json.dumps({"storage": {"path": str(bench.database)}}))
     done = subprocess.run(
-        [sys.executable, "-m", "task_scheduler", "-c", str(config), "status", "--json"],
+        [
+            sys.executable,
+            "-m",
+            "task_scheduler",
+            "-c",
+            str(config),
+            *(command or ["status"]),
+            "--json",
+        ],
         env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": "en"},
         capture_output=True,
         text=True,
@@ -115,6 +123,12 @@ def test_a_stopped_process_is_told_from_none_at_all(bench: Bench) -> None:
     assert problem["where"] == str(program.pid)
     assert "state T" in problem["why"]
     assert f"kill -CONT {program.pid}" in problem["remedy"]
+    for command in (["backup", str(bench.folder / "x.backup")], ["down"]):
+        # Neither waits for ever, nor is it said that none runs.
+        code, document = status(bench, *command)
+        assert code == ExitCode.UNREACHABLE
+        assert str(program.pid) in document["error"]["message"]
+        assert document["error"]["next"] == "tsk status"
     time.sleep(1)
     program.send(signal.SIGCONT)
     eventually("it answers again", lambda: status(bench)[0] == ExitCode.FINE)
