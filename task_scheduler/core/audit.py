@@ -40,7 +40,7 @@ _ACTIONS: Mapping[type[Command], tuple[str, tuple[str, ...]]] = {
     RequestRun: ("run", ("request_id",)),
     CancelRun: ("cancel", ("run_id", "reason")),
     BackfillRange: ("backfill", ("start", "end", "limit")),
-    ReleaseLedger: ("release", ("resume_from", "keep_waiting")),
+    ReleaseLedger: ("release", ("since", "keep_waiting")),
 }
 """What commands are called that change one thing, and what is told of them."""
 
@@ -85,7 +85,7 @@ class AuditTrail:
         if type(command) not in _ACTIONS or getattr(command, "is_dry_run", False):
             return
         action, names = _ACTIONS[type(command)]
-        values = {name: getattr(command, name, None) for name in names}
+        values = {name: getattr(command, name) for name in names}
         after = {name: value for name, value in values.items() if value is not None}
         task_id = getattr(command, "task_id", None)
         self._noted.append((command.actor, action, task_id, None, after))

@@ -7,8 +7,15 @@ from typing import Any
 
 import pytest
 
-from task_scheduler.core.audit import GENESIS, AuditRow, check
-from task_scheduler.core.inbox import AddEntries, PauseEntry, RemoveEntries, RequestRun, ResumeEntry
+from task_scheduler.core.audit import GENESIS, AuditRow, AuditTrail, check
+from task_scheduler.core.inbox import (
+    AddEntries,
+    PauseEntry,
+    ReleaseLedger,
+    RemoveEntries,
+    RequestRun,
+    ResumeEntry,
+)
 from tests.unit.core.engine_bench import Bench, entry
 
 ME = "root, pid 1, tsk"
@@ -107,3 +114,12 @@ def test_the_table_itself_takes_nothing_back(bench: Bench, rows: list[AuditRow])
     for statement in ("DELETE FROM audit", "UPDATE audit SET actor = 'x'"):
         with pytest.raises(Exception, match="append-only"):
             bench.ledger._connection.execute(statement)
+
+
+def test_from_where_a_held_ledger_goes_on_is_told(bench: Bench) -> None:
+    trail = AuditTrail(bench.ledger)
+
+    trail.note(ReleaseLedger(since=1_000_000, actor=ME))
+    trail.write(2_000_000)
+
+    assert rows_of(bench)[-1].after == {"since": 1_000_000, "keep_waiting": False}
