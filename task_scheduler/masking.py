@@ -36,6 +36,8 @@ def forms_of(secret: str) -> list[bytes]:
         for text in (
             quote(data, safe=""), quote(data), quote_plus(data), html.escape(secret),
             json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1],
+            # A program's JSON as a line of a log that is JSON itself.
+            json.dumps(json.dumps(secret)[1:-1])[1:-1],
             repr(secret)[1:-1], secret.replace("\n", "\r\n"),
         )
     }  # fmt: skip

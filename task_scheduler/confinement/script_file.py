@@ -43,7 +43,11 @@ def open_checked(
     StartRefusedError, or given to `find` where it is only to be told; that a file cannot be opened
     is always raised.
     """
-    real = os.path.realpath(path)
+    try:
+        real = os.path.realpath(path)
+    except OSError as error:
+        # What was a link when it was looked at is none when it is read: somebody swaps.
+        raise StartRefusedError("script_changed", path, error.strerror or "") from error
     allowed = {0, os.geteuid(), *owners}
 
     def wrong(reason: str, what: str) -> None:
