@@ -21,7 +21,7 @@ from task_scheduler.executors.process_ends import end_of_record
 from task_scheduler.supervision import attempt_folder
 from task_scheduler.supervision.doorbell import Doorbell
 from task_scheduler.supervision.exit_record import ExitRecord, ring
-from task_scheduler.supervision.orders import FORMAT, MessageStream, Order, encode_message, name_of
+from task_scheduler.supervision.orders import FORMAT, MessageStream, Order, encode_message
 from task_scheduler.supervision.output import Output
 
 GOOD = {
@@ -329,8 +329,8 @@ ORDERS: dict[str, bytes] = {
 @pytest.mark.parametrize("name", ORDERS)
 def test_an_order_that_is_none_starts_nothing(name: str) -> None:
     with pytest.raises((AttributeError, KeyError, TypeError, ValueError)):
-        Order.decode(ORDERS[name])
-    assert isinstance(name_of(ORDERS[name]), str)
+        Order(ORDERS[name])
+    assert isinstance(Order.name_in(ORDERS[name]), str)
 
 
 @pytest.mark.parametrize("size", [0, 1, 3, 4, 5])

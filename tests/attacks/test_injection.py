@@ -32,7 +32,7 @@ def travelled(spec: Any) -> Order:
     """Return the order of a launch as its supervisor gets it."""
     order = order_of(spec, folder=b"/x/1-1", bell=b"/x/bell", output_limit_bytes=1_000)
     [content] = MessageStream().feed(order.encode())
-    return Order.decode(content)
+    return Order(content)
 
 
 def spec_of(task: CommandTask | ScriptTask) -> Any:
