@@ -223,13 +223,19 @@ def test_a_permit_that_lies_there_starts_nothing(kind: str, attempt: Path, tmp_p
     assert elsewhere.read_text() == "precious"
 
 
-@pytest.mark.parametrize("kind", ["pipe", "folder", "link", "dangling", "loop"])
-@pytest.mark.parametrize("what", ["output", "record"])
+@pytest.mark.parametrize(
+    ("what", "kind"),
+    [
+        (what, kind)
+        for what in ("output", "record")
+        for kind in ("pipe", "folder", "link", "dangling", "loop")
+        # Opened for reading and writing, a pipe is told by its lack of room.
+        if (what, kind) != ("record", "pipe")
+    ],
+)
 def test_output_and_record_are_not_written_through_what_is_no_file(
     what: str, kind: str, attempt: Path, tmp_path: Path
 ) -> None:
-    if (what, kind) == ("record", "pipe"):
-        pytest.skip("opened for reading and writing, a pipe is told by its lack of room")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("precious")
     put(attempt / ("output.new" if what == "output" else "exit.tmp"), kind, elsewhere)
