@@ -10,6 +10,11 @@ import time
 from collections.abc import Generator, Iterator
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says something of the machine, not of the code.
+settings.register_profile("without-deadlines", deadline=None)
+settings.load_profile("without-deadlines")
 
 
 @pytest.fixture(autouse=True)
