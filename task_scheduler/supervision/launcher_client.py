@@ -119,6 +119,7 @@ class LauncherClient:
             channel, pid = self._channel, self._pid
             if channel is None or pid is None:
                 return
+            _continue(pid)
             with contextlib.suppress(OSError):
                 # It hears of it also where a fork of this process holds a copy of our end.
                 channel.shutdown(socket.SHUT_WR)
@@ -174,9 +175,7 @@ class LauncherClient:
         self._let_go()
         self._has_died = True
         if pid is not None:
-            # What was stopped cannot hear that it is alone; it is our child, so the pid is its own.
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGCONT)
+            _continue(pid)
 
     def _let_go(self) -> None:
         """Close our end, by which it ends as soon as nothing needs it any more."""
@@ -206,6 +205,15 @@ def _has_ended(pid: int) -> bool:
     except ChildProcessError:
         # The program reaps everything by itself, or this is a fork of it.
         return True
+
+
+def _continue(pid: int) -> None:
+    """Wake a launcher that somebody stopped: it could not hear that it is alone.
+
+    It is our child and not reaped, so the pid is its own.
+    """
+    with contextlib.suppress(OSError):
+        os.kill(pid, signal.SIGCONT)
 
 
 def _stays(channel: socket.socket, messages: MessageStream) -> bool:

@@ -440,3 +440,14 @@ def children_of(pid: int | None) -> list[str]:
 
 def descriptors_of(pid: int | None) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def test_a_launcher_that_is_stopped_when_its_scheduler_leaves_does_not_stay(bench: Bench) -> None:
+    bench.run(["true"])
+    launcher = bench.executor._launcher.pid
+    assert launcher is not None
+    os.kill(launcher, signal.SIGSTOP)
+
+    bench.executor.close()
+
+    eventually("the launcher has ended", lambda: not is_alive(launcher))
