@@ -230,7 +230,7 @@ def _stays(channel: socket.socket, messages: MessageStream) -> bool:
 
 
 def _await_end(pid: int) -> None:
-    """Wait until a launcher without supervisors has ended; one that was stopped is let be."""
+    """Wait a moment until a launcher without supervisors has ended; one that does not is let be."""
     for _ in range(round(_END_SECONDS / _END_LOOK_SECONDS)):
         if _has_ended(pid):
             return
