@@ -95,5 +95,10 @@ def _stat(pid: int) -> list[str]:
 
 
 def pids_of(mark: str, name: str) -> list[int]:
-    """Return the processes of a campaign that have this name."""
-    return [pid for pid, comm in living(mark).items() if comm == name and pid != os.getpid()]
+    """Return the processes of a campaign that have this name of themselves.
+
+    A child has its parent's name until its program runs: the task of a supervisor is none, and its
+    death before its first instruction is the end of a task, not of a supervisor.
+    """
+    named = {pid for pid, comm in living(mark).items() if comm == name and pid != os.getpid()}
+    return [pid for pid in named if (fields := _stat(pid)) and int(fields[1]) not in named]

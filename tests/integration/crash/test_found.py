@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import uuid
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from task_scheduler import CommandTask, TaskScheduler
 from task_scheduler.control import ControlServer
@@ -12,6 +17,7 @@ from task_scheduler.state_files import StateFiles
 from task_scheduler.stores.engine_lock import EngineLock
 from task_scheduler.stores.sqlite import MEMORY, SqliteStore
 from tests.contract.ledgers import put
+from tests.integration.crash import census
 
 RUN_ID, TOKEN = 1, 7
 
@@ -59,3 +65,28 @@ def test_a_change_is_made_by_the_next_holder_where_the_one_that_was_asked_lets_g
     assert asked.count("add") == 2
     server.close()
     holder.release()
+
+
+def test_a_task_whose_program_does_not_run_yet_is_not_taken_for_a_supervisor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mark = str(uuid.uuid4())
+    program = (
+        "import os; from task_scheduler.supervision import kernel; kernel.load();"
+        "kernel.set_name(b'tsk-supervisor'); child = os.fork();"
+        "child or os.read(0, 1); child and (print('', flush=True), os.read(0, 1))"
+    )
+    monkeypatch.setenv(census.MARK_VARIABLE, mark)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with process:
+        assert process.stdout is not None
+        process.stdout.readline()
+
+        found = census.pids_of(mark, "tsk-supervisor")
+
+        assert len(census.living(mark)) == 2
+        assert found == [process.pid]
+        process.kill()
+        census.end_all(mark)
