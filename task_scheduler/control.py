@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from task_scheduler import errors
 from task_scheduler.actors import actor_of_peer
@@ -46,6 +46,9 @@ __all__ = [
     "entry_from",
     "request_of",
 ]
+
+_A = TypeVar("_A")
+_T = TypeVar("_T")
 
 _OPERATIONS: Mapping[str, type[Command]] = {
     "add": AddEntries,
@@ -94,9 +97,12 @@ _SHAPES: Mapping[str, Callable[[object], bool]] = {
 """What the values of requests, and of the entries in them, may be."""
 
 _MOST_BYTES = 256 * 1024 * 1024
+_CHUNK_BYTES = 65_536
 _LONG_PATH = 100
 """Bytes. A socket's address holds 107; a longer path is reached through its open folder."""
 _CONNECT_SECONDS = 5.0
+_LOOK_SECONDS = 15.0
+"""How long an answer is waited for before it is asked whether the holder hears anybody at all."""
 _CONNECTIONS = 64
 _SPARE_SECONDS = 2.0
 """How long the one client is waited for that is heard without a thread of its own."""
@@ -275,7 +281,7 @@ def _end(listener: socket.socket) -> None:
 
 
 def ask(path: Path, op: str, *, timeout_seconds: float | None = None, **values: Any) -> Any:
-    """Ask the holder and return its answer.
+    """Ask the holder and return its answer; without a timeout wait as long as it hears anybody.
 
     Raises HolderGoneError where there is none (any more), of it HolderMuteError where there is one
     that does not answer in time, and the holder's own error as it was.
@@ -286,11 +292,8 @@ def ask(path: Path, op: str, *, timeout_seconds: float | None = None, **values: 
         try:
             with _address(path) as address:
                 connection.connect(address)
-            connection.settimeout(timeout_seconds)
-            with connection.makefile("rwb") as stream:
-                stream.write(line)
-                stream.flush()
-                reply = stream.readline(_MOST_BYTES)
+            connection.settimeout(timeout_seconds or _LOOK_SECONDS)
+            reply = _exchange(connection, line, None if timeout_seconds else path)
         except TimeoutError as error:
             raise HolderMuteError(_peer(connection)[0]) from error
         except OSError as error:
@@ -301,6 +304,44 @@ def ask(path: Path, op: str, *, timeout_seconds: float | None = None, **values: 
     if "error" not in answer:
         return answer["value"]
     raise _error_from(answer["error"])
+
+
+def _exchange(connection: socket.socket, line: bytes, path: Path | None) -> bytes:
+    """Send a line and return the one that answers it; raises TimeoutError.
+
+    With a path a timeout only makes it look there whether the holder still hears anybody: one that
+    waits for its disk does, one that was stopped does not.
+    """
+    rest = memoryview(line)
+    while rest:
+        rest = rest[_patiently(connection.send, rest, path) :]
+    reply = bytearray()
+    while not reply.endswith(b"\n"):
+        chunk = _patiently(connection.recv, _CHUNK_BYTES, path)
+        if not chunk:
+            break
+        reply += chunk
+    return bytes(reply)
+
+
+def _patiently(call: Callable[[_A], _T], argument: _A, path: Path | None) -> _T:
+    while True:
+        try:
+            return call(argument)
+        except TimeoutError:
+            if path is None or not _hears(path):
+                raise
+
+
+def _hears(path: Path) -> bool:
+    """Whether the holder answers anybody; one that has gone breaks the connection itself."""
+    try:
+        ask(path, "hello", timeout_seconds=_LOOK_SECONDS)
+    except HolderMuteError:
+        return False
+    except HolderGoneError:
+        return True
+    return True
 
 
 def request_of(command: Command) -> tuple[str, dict[str, Any]]:

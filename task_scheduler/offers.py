@@ -1,7 +1,8 @@
-"""Offers: whether the holder of a ledger has the code that another process brings.
+"""Offers: what one process brings to the holder of a ledger in another, code and commands.
 
-Responsible for: what is offered of an entry, which of it is missing here, how long a process tries
-again, or lets others go first, while holders come and go, and what is known of a mute one.
+Responsible for: what is offered of an entry, which of it is missing here, sending a command, how
+long a process tries again, or lets others go first, while holders come and go, and what is known
+of a mute one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from task_scheduler.bindings import Bindings
-from task_scheduler.control import HolderGoneError, HolderMuteError, ask
+from task_scheduler.control import HolderGoneError, HolderMuteError, ask, request_of
+from task_scheduler.core.inbox import Command
 from task_scheduler.core.model import SECOND, Entry
 from task_scheduler.core.ports import Clock
 from task_scheduler.errors import StandbyRefusedError, StoreUnavailableError
@@ -27,6 +29,7 @@ __all__ = [
     "offer",
     "offer_of",
     "refusal",
+    "send",
     "wait_for_heir",
     "who_holds",
 ]
@@ -94,6 +97,21 @@ def refusal(missing: Iterable[str], files: StateFiles, pid: int) -> StandbyRefus
     return StandbyRefusedError(
         "errors.standby_refused", task_ids=ids, path=str(files.database), pid=pid
     )
+
+
+def send(command: Command, socket: Path) -> Any:
+    """Have the holder carry out a command; return its answer.
+
+    Raises what `ask` raises, but StoreUnavailableError where it hears nobody: what becomes of the
+    command nobody knows then.
+    """
+    op, values = request_of(command)
+    try:
+        return ask(socket, op, **values)
+    except HolderMuteError as error:
+        raise StoreUnavailableError(
+            "runtime.mute", path=str(socket), pid=error.pid or "?", state=_state_of(error.pid)
+        ) from error
 
 
 def knock(socket: Path) -> None:

@@ -25,13 +25,7 @@ from task_scheduler import forks
 from task_scheduler.actors import actor_here
 from task_scheduler.bindings import Bindings
 from task_scheduler.clock_watch import ClockWatch
-from task_scheduler.control import (
-    ControlServer,
-    HolderGoneError,
-    ask,
-    command_of,
-    request_of,
-)
+from task_scheduler.control import ControlServer, HolderGoneError, ask, command_of
 from task_scheduler.core.events import (
     SchedulerStarted,
     SchedulerStopped,
@@ -54,6 +48,7 @@ from task_scheduler.offers import (
     offer,
     offer_of,
     refusal,
+    send,
     wait_for_heir,
     who_holds,
 )
@@ -124,16 +119,13 @@ class Runtime:
         if threading.current_thread() is self._thread and self._holding is not None:
             self._holding.engine.inbox.put(command)
             return None
-        op, values = "", dict[str, Any]()
         patience: Patience | None = None
         while True:
             future = self._submit(command) if self._is_held_here() else None
             if future is not None:
                 return future.result()
-            if not op:
-                op, values = request_of(command)
             try:
-                return ask(self.options.files.socket, op, **values)
+                return send(command, self.options.files.socket)
             except (HolderGoneError, SchedulerStoppedError) as error:
                 # Nothing was changed: it died, or let the ledger go while it read the request.
                 patience = patience or Patience(self._clock)

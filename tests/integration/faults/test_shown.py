@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from task_scheduler import CommandTask, FunctionTask
+from task_scheduler import CommandTask, FunctionTask, TaskScheduler, control, offers
 from task_scheduler.cli.exit_codes import ExitCode
-from task_scheduler.errors import StoreDamagedError
+from task_scheduler.errors import StoreDamagedError, StoreUnavailableError
 from tests.integration.facade.bench import ROOT, Bench, Program, eventually
 
 FAST = """
@@ -133,6 +133,26 @@ def test_a_stopped_process_is_told_from_none_at_all(bench: Bench) -> None:
     program.send(signal.SIGCONT)
     eventually("it answers again", lambda: status(bench)[0] == ExitCode.FINE)
     eventually("it tells of it", lambda: "process stood still" in bench.log())
+
+
+def test_a_program_that_asks_a_stopped_process_for_a_change_is_told_and_does_not_wait_for_ever(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "_LOOK_SECONDS", 0.3)
+    monkeypatch.setattr(offers, "_SECONDS", 0.3)
+    program = bench.program("sys.exit(make().run_forever())")
+    eventually("it runs", lambda: status(bench)[0] == ExitCode.FINE)
+    client = TaskScheduler(
+        {}, storage=str(bench.database), logging={"log_dir": str(bench.folder / "client")}
+    )
+    program.send(signal.SIGSTOP)
+
+    with pytest.raises(StoreUnavailableError, match=f"kill -CONT {program.pid}"):
+        client.add_task(CommandTask("late", command=["true"]), every="1h")
+
+    program.send(signal.SIGCONT)
+    # What it had heard of it is carried out; nobody claimed the contrary.
+    eventually("it goes on", lambda: "late" in client.get_task_status()["tasks"])
 
 
 def test_a_ledger_that_cannot_be_read_has_a_status_all_the_same(bench: Bench) -> None:
