@@ -1,7 +1,7 @@
 """The ledger on SQLite, in a file or in memory.
 
 Responsible for: the one connection that may write and checkpoint, transactions, migrations,
-checkpoints, and telling apart what is wrong with a file. It never deletes or moves a file.
+checkpoints, and putting a file back in its place. It never deletes or moves one.
 
 SQLite from 3.7.0 to 3.51.2 can lose data when one connection checkpoints beside another's commit.
 So there is one writing connection on a file at any time: whoever opens the ledger holds its
@@ -10,11 +10,9 @@ So there is one writing connection on a file at any time: whoever opens the ledg
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import threading
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -23,36 +21,34 @@ from typing import Any
 from task_scheduler.errors import (
     ForkedError,
     NetworkFileSystemError,
-    SchemaTooNewError,
     StoreDamagedError,
-    StoreError,
     StoreUnavailableError,
 )
 from task_scheduler.stores.mounts import network_file_system_of
 from task_scheduler.stores.rescue import write_back
 from task_scheduler.stores.soundness import check_contents, is_sound
+from task_scheduler.stores.sqlite_connection import (
+    BUSY_SECONDS,
+    MEMORY,
+    Translated,
+    close_with,
+    encoded,
+    fetch_value,
+    identity_of,
+    read_only,
+)
+from task_scheduler.stores.sqlite_reader import SqliteReader, close_readers
 from task_scheduler.stores.statements import migrations, statement
 
 __all__ = ["MEMORY", "SqliteReader", "SqliteStore", "read_only"]
 
-MEMORY = ":memory:"
 _CHECKPOINT_CHANGES = 4_000
 """Changed rows between two checkpoints: about a thousand pages of log."""
 _TRUNCATE_BYTES = 64 * 1024 * 1024
-_BUSY_SECONDS = 1.0
-"""Readers hold no lock that blocks a writer in WAL mode; this only covers foreign programs. Who
-waits longer than that for an answer is told why."""
+_BUSY_SECONDS = BUSY_SECONDS
 _CHECKED_BYTES = 64 * 1024 * 1024
 """A check takes five milliseconds a megabyte; larger ledgers are checked beside the work."""
 _COMPANIONS = ("", "-wal", "-shm")
-
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_REASONS = {
-    sqlite3.SQLITE_BUSY: "store_locked",
-    sqlite3.SQLITE_LOCKED: "store_locked",
-    sqlite3.SQLITE_FULL: "store_full",
-    sqlite3.SQLITE_READONLY: "store_read_only",
-}
 
 
 class SqliteStore:
@@ -74,11 +70,11 @@ class SqliteStore:
         self._is_log_doubtful = False
         if not self.is_memory:
             _check_place(Path(path))
-        with _Translated(self.path):
+        with Translated(self.path):
             self._connection = self._open()
-        self._finalizer = _close_with(self, self._connection)
+        self._finalizer = close_with(self, self._connection)
         try:
-            with _Translated(self.path):
+            with Translated(self.path):
                 self._migrate()
                 self._files = self._identities()
         except BaseException:
@@ -158,13 +154,13 @@ class SqliteStore:
         This connection still has all of it. Raises what `check_place` raises where it cannot be.
         """
         self._check_process()
-        with self._guard, _Translated(self.path):
+        with self._guard, Translated(self.path):
             found = self._identities()
             if self.damage or found == self._files:
                 self.check_place()
                 return
             # One that stays open here would keep what is shared with it in memory alone.
-            _close_readers()
+            close_readers()
             if found[0] == self._files[0]:
                 # The ledger itself is there: what vanished of its log goes into it first.
                 (checkpoint,) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -179,12 +175,12 @@ class SqliteStore:
             # Before the new one is opened: its end must not take that one's log away.
             before.close()
             self._connection = self._open()
-            self._finalizer = _close_with(self, self._connection)
+            self._finalizer = close_with(self, self._connection)
             self._checkpointed = 0
             self._files = self._identities()
 
     def _identities(self) -> list[tuple[int, int] | None]:
-        return [_identity(self.path + suffix) for suffix in _COMPANIONS]
+        return [identity_of(self.path + suffix) for suffix in _COMPANIONS]
 
     def _odd_one(self, found: list[tuple[int, int] | None]) -> str:
         """Name the first file that is not what it was."""
@@ -207,7 +203,7 @@ class SqliteStore:
     def transaction(self) -> Iterator[None]:
         """Begin at once as the writer; commit with a sync at the end, or roll back."""
         self._check_process()
-        with self._guard, _Translated(self.path):
+        with self._guard, Translated(self.path):
             self.check_place()
             connection = self._connection
             connection.execute("BEGIN IMMEDIATE")
@@ -224,14 +220,14 @@ class SqliteStore:
     def fetch(self, name: str, /, **parameters: Any) -> Any:
         """Return the single value of a named query, decoded where it is JSON."""
         self._check_process()
-        with self._guard, _Translated(self.path):
-            return _fetch(self._connection, name, parameters)
+        with self._guard, Translated(self.path):
+            return fetch_value(self._connection, name, parameters)
 
     def execute(self, name: str, /, **parameters: Any) -> int:
         """Run a named statement; return how many rows it changed."""
         self._check_process()
-        with self._guard, _Translated(self.path):
-            return self._connection.execute(statement(name), _encoded(parameters)).rowcount
+        with self._guard, Translated(self.path):
+            return self._connection.execute(statement(name), encoded(parameters)).rowcount
 
     def checkpoint(self) -> None:
         """Move committed pages from the log into the database when it is time to."""
@@ -242,7 +238,7 @@ class SqliteStore:
         if changes - self._checkpointed < _CHECKPOINT_CHANGES and not is_large:
             return
         mode = "TRUNCATE" if is_large else "PASSIVE"
-        with self._guard, _Translated(self.path):
+        with self._guard, Translated(self.path):
             self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
         self._checkpointed = changes
         if is_large:
@@ -305,152 +301,6 @@ class SqliteStore:
             raise ForkedError("errors.forked", path=self.path, pid=self._pid)
 
 
-class SqliteReader:
-    """A reading connection: it can neither write nor checkpoint, and fetches whole pages."""
-
-    def __init__(self, path: str | Path, store: SqliteStore | None = None) -> None:
-        self.path = str(path)
-        self._store = store if store is not None and store.is_memory else None
-        self._guard = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
-        self._opened: tuple[int, ...] = ()
-        """The process that opened it and the file that it is open on."""
-        _readers.add(self)
-
-    def fetch(self, name: str, /, **parameters: Any) -> Any:
-        """Return the single value of a named query, decoded where it is JSON.
-
-        A ledger that nobody has made yet is an empty one.
-        """
-        if self._store is not None:
-            return self._store.fetch(name, **parameters)
-        with self._guard, _Translated(self.path):
-            connection = self._connected()
-            if connection is not None:
-                return _fetch(connection, name, parameters)
-        with closing(SqliteStore(MEMORY)) as empty:
-            return empty.fetch(name, **parameters)
-
-    def close(self) -> None:
-        """Close the connection, if there is one."""
-        with self._guard:
-            self._disconnect()
-
-    def _disconnect(self) -> None:
-        # Before a fork it was opened by the parent: it is left alone.
-        if self._connection is not None and self._opened[0] == os.getpid():
-            self._finalizer.detach()
-            self._connection.close()
-        self._connection = None
-
-    def _connected(self) -> sqlite3.Connection | None:
-        """Return a connection to the file that lies there now; None where there is no ledger."""
-        file = _identity(self.path)
-        if file is None:
-            return None
-        here = (os.getpid(), *file)
-        if self._connection is not None and self._opened == here:
-            return self._connection
-        self._disconnect()
-        connection = read_only(self.path)
-        self._connection, self._opened = connection, here
-        self._finalizer = _close_with(self, connection)
-        try:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-        except sqlite3.Error as error:
-            self._disconnect()
-            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
-                raise
-            return None  # its maker died before its first commit
-        known = migrations()[-1][0]
-        if version == known:
-            return connection
-        self._disconnect()
-        if version > known:
-            raise SchemaTooNewError(
-                "errors.schema_too_new", path=self.path, found=version, known=known
-            )
-        if version:
-            raise StoreUnavailableError("errors.schema_older", path=self.path)
-        # Somebody is just making it.
-        return None
-
-
-def _close_with(owner: object, connection: sqlite3.Connection) -> weakref.finalize[..., object]:
-    """Close a connection whose owner is dropped without close(); never one of a parent process."""
-    process = os.getpid()
-
-    def close() -> None:
-        if process == os.getpid():
-            connection.close()
-
-    finalizer = weakref.finalize(owner, close)
-    finalizer.atexit = False
-    return finalizer
-
-
-_readers: weakref.WeakSet[SqliteReader] = weakref.WeakSet()
-
-
-def _close_readers() -> None:
-    """Before a fork: the child of an open connection would count locks that it does not have."""
-    for reader in list(_readers):
-        reader.close()
-
-
-def _renew_readers() -> None:
-    """In a forked child: a thread that reads in the parent is not here to give the guard back."""
-    for reader in list(_readers):
-        reader._guard = threading.Lock()  # noqa: SLF001  our own
-
-
-os.register_at_fork(before=_close_readers, after_in_child=_renew_readers)
-
-
-def read_only(path: str) -> sqlite3.Connection:
-    """Open a ledger for reading alone; raises sqlite3.Error where there is none."""
-    uri = Path(path).resolve().as_uri() + "?mode=ro"
-    connection = sqlite3.connect(
-        uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
-    try:
-        connection.execute("PRAGMA wal_autocheckpoint=0").fetchall()
-        connection.executescript("PRAGMA query_only=1; PRAGMA trusted_schema=0")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    """Return which file lies at a path; None for none."""
-    try:
-        found = Path(path).stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-"""Made once: `json.dumps` with options makes an encoder at every call."""
-
-
-def _encoded(parameters: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: _encode(value) if isinstance(value, (list, dict, tuple)) else value
-        for name, value in parameters.items()
-    }
-
-
-def _fetch(connection: sqlite3.Connection, name: str, parameters: dict[str, Any]) -> Any:
-    row = connection.execute(statement(name), _encoded(parameters)).fetchone()
-    if row is None:
-        return None
-    value = row[0]
-    # Every text that a named query answers is JSON; ids and counts come as numbers.
-    return json.loads(value) if isinstance(value, str) else value
-
-
 def _check_place(path: Path) -> None:
     """Make the folder, and refuse a file system where a lock cannot be trusted."""
     try:
@@ -466,35 +316,3 @@ def _check_place(path: Path) -> None:
         raise StoreUnavailableError(
             "errors.store_unavailable", path=str(path), reason="it is a folder"
         )
-
-
-class _Translated:
-    """Turn SQLite's errors into ours; a class, because a generator costs as much as a statement."""
-
-    __slots__ = ("_path",)
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        """Nothing is to be prepared."""
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if error is None:
-            return
-        if isinstance(error, sqlite3.Error):
-            raise _translation(self._path, error) from error
-        if isinstance(error, OSError):
-            raise StoreUnavailableError(
-                "errors.store_unavailable", path=self._path, reason=str(error)
-            ) from error
-
-
-def _translation(path: str, error: sqlite3.Error) -> StoreError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in _DAMAGED:
-        return StoreDamagedError("errors.store_damaged", path=path, reason=str(error))
-    name = _REASONS.get(code)
-    if name is not None:
-        return StoreUnavailableError(f"errors.{name}", path=path)
-    return StoreUnavailableError("errors.store_unavailable", path=path, reason=str(error))

@@ -12,18 +12,19 @@ from typing import Any
 
 import pytest
 
-from task_scheduler.core import engine, planner, recovery, settlement
+from task_scheduler.core import claim_desk, planner, recovery, settlement
 from task_scheduler.core.chains import Chains
 from task_scheduler.core.clock_steps import ClockSteps
 from task_scheduler.core.engine import Engine
 from task_scheduler.core.flights import Flights
+from task_scheduler.core.identities import Identities
 from task_scheduler.core.model import OnLost, Outcome
 from task_scheduler.core.planner import Admission
 from task_scheduler.core.pools import Places
 from task_scheduler.core.rates import Rates
 from task_scheduler.core.recovery import Mark, Verdict
 from task_scheduler.core.run_commands import RunCommands
-from task_scheduler.stores import sqlite
+from task_scheduler.stores import sqlite, sqlite_connection
 
 __all__ = ["BUGS"]
 
@@ -38,9 +39,10 @@ def _in_sql(name: str, old: str, new: str) -> Plant:
         read: Function = vars(sqlite)["statement"]
         text = read(name)
         assert old in text, f"{name} does not say {old!r} any more"
-        patch.setattr(
-            sqlite, "statement", lambda n: text.replace(old, new) if n == name else read(n)
-        )
+        for module in (sqlite, sqlite_connection):
+            patch.setattr(
+                module, "statement", lambda n: text.replace(old, new) if n == name else read(n)
+            )
 
     return plant
 
@@ -169,7 +171,7 @@ BUGS: dict[str, Plant] = {
     "a program that lives is not adopted": _in_place_of(recovery.Recovered, "add", _forgetful),
     "a loss is tried again under at_most_once": _in_place_of(settlement, "decide_retry", _stubborn),
     "one retry too many": _in_place_of(settlement, "decide_retry", _tireless),
-    "a claim is due too early": _in_place_of(engine, "claim_of", _early),
+    "a claim is due too early": _in_place_of(claim_desk, "claim_of", _early),
     "runs of a task overlap": _in_place_of(planner, "admit", _always(Admission.RUN)),
     "a pause holds nothing back": _in_sql("pause_entry", "plan_at = NULL", "plan_at = plan_at"),
     "a promised cancel dies with its process": _in_sql(
@@ -181,7 +183,7 @@ BUGS: dict[str, Plant] = {
     "nobody looks after a failed tick": _in_place_of(Engine, "_reconcile", _nothing),
     "a chained task does not come": _in_place_of(Chains, "follow", _nothing),
     "an old epoch's token is given out": _in_place_of(
-        Engine, "next_token", lambda right: lambda self: right(self) - (1 << 32)
+        Identities, "next_token", lambda right: lambda self: right(self) - (1 << 32)
     ),
     "a claim is taken that another has": _all(
         _in_sql("claimable_runs", "r.token IS NULL", "true"),

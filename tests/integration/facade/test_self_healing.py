@@ -299,8 +299,8 @@ def test_an_exception_in_a_tick_is_told_once_and_the_loop_goes_on(
     scheduler = bench.running()
     scheduler.add_task(FunctionTask("t", func=nothing), every=0.1)
     ran(scheduler, "t")
-    engine = scheduler._runtime.holding.engine
-    whole = engine._plan
+    planning = scheduler._runtime.holding.engine._planning
+    whole = planning.plan
     is_broken = True
 
     def broken(work):
@@ -308,7 +308,7 @@ def test_an_exception_in_a_tick_is_told_once_and_the_loop_goes_on(
             raise ZeroDivisionError("a bug of ours")
         return whole(work)
 
-    monkeypatch.setattr(engine, "_plan", broken)
+    monkeypatch.setattr(planning, "plan", broken)
     error = eventually("the status shows it", lambda: store_error(scheduler))
     assert "ZeroDivisionError: a bug of ours" in error
     time.sleep(1)
