@@ -59,6 +59,11 @@ class Dispatcher:
         """Whether workers wait and no claim is here for them, due or not."""
         return self.idle > 0 and not self._gate
 
+    @property
+    def is_full(self) -> bool:
+        """Whether every seat is taken."""
+        return self._seats <= 0
+
     def hand_over(self, claims: Sequence[tuple[Claim, Entry]]) -> None:
         """Take committed claims."""
         with self._lock:

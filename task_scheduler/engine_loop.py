@@ -177,7 +177,7 @@ class EngineLoop:
                 self.replan(holding)
             if holding.pool is not None:
                 holding.pool.expire()
-            self._wake_at = holding.engine.tick()
+            self._wake_at = holding.tick()
             if self._must_prove:
                 holding.mend_places()
                 self._must_prove = False
@@ -210,8 +210,12 @@ class EngineLoop:
         if seconds > 0:
             # First say that we sleep, then look: a fact put in between rings the bell.
             self._is_asleep = True
-            if not len(holding.engine.inbox) and not self._urgent.is_set():
-                self._wake.wait(seconds)
+            asleep_at = self._clock.boottime()
+            is_quiet = not len(holding.engine.inbox) and not self._urgent.is_set()
+            if is_quiet and not self._wake.wait(seconds):
+                holding.measures.wake.observe(
+                    self._clock.boottime() - asleep_at - round(seconds * SECOND)
+                )
             self._is_asleep = False
             self._wake.clear()
         if holding.is_starving and holding.engine.has_due_claims():

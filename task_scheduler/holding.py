@@ -40,6 +40,8 @@ from task_scheduler.executors.marks import MarkFile, MemoryMarks
 from task_scheduler.executors.process import ProcessExecutor
 from task_scheduler.executors.thread import Performance, WorkerPool
 from task_scheduler.i18n import translate
+from task_scheduler.observe.measured_store import MeasuredStore
+from task_scheduler.observe.measures import Measures
 from task_scheduler.retention import Retention
 from task_scheduler.rollback import look_for_rollback
 from task_scheduler.state_files import StateFiles
@@ -120,14 +122,16 @@ class Holding:
         )
         self._check = BackgroundCheck(lambda: read_only(store.path), store.condemn)
         self.pool: WorkerPool | None = None
+        self.measures = Measures(clock, workers=options.workers)
         self.engine = Engine(
-            store=store,
+            store=MeasuredStore(store, clock, self.measures.commit),
             clock=clock,
             catalog=bindings,
             hands=self,
             marks=self.marks,
             emit=emit,
             limits=self.limits,
+            note_ends=self.measures.note_ends,
         )
         self.engine.is_passive = True
         self._look_back(with_folders=False)
@@ -264,6 +268,14 @@ class Holding:
             ended_at=now,
             error=text,
         )
+
+    def tick(self) -> Microseconds | None:
+        """Let the engine do what there is to do, and measure it; return when to wake."""
+        began = self._clock.boottime()
+        wake = self.engine.tick()
+        is_full = self._dispatcher is not None and self._dispatcher.is_full
+        self.measures.note_tick(began, is_full=is_full)
+        return wake
 
     # -- what the engine asks of its hands ------------------------------------------------------
 

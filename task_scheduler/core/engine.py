@@ -27,6 +27,7 @@ from task_scheduler.core.moments import Moments
 from task_scheduler.core.planning_desk import PlanningDesk
 from task_scheduler.core.ports import Catalog, Clock, Emit, Hands, Marks, Store
 from task_scheduler.core.reception import Reception
+from task_scheduler.core.settlement import NoteEnds
 
 __all__ = ["Engine"]
 
@@ -44,6 +45,7 @@ class Engine:
         marks: Marks,
         emit: Emit,
         limits: EngineLimits,
+        note_ends: NoteEnds | None = None,
     ) -> None:
         self.inbox = Inbox()
         self.flights = Flights()
@@ -74,7 +76,7 @@ class Engine:
             next_run_id=self._identities.next_run_id,
             on_release=self._release,
         )
-        self._reception = Reception(store, self.flights, self._control)
+        self._reception = Reception(store, self.flights, self._control, note_ends=note_ends)
         self._claims = ClaimDesk(
             store,
             shelf,

@@ -8,6 +8,7 @@ changes only after the commit.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from task_scheduler.core.control import Control
 from task_scheduler.core.events import AttemptStarted
@@ -16,7 +17,7 @@ from task_scheduler.core.inbox import Fact, Returned, Started, ThreadEnded
 from task_scheduler.core.model import SECOND, Completion, Microseconds, RunState, SkipReason
 from task_scheduler.core.ports import Store
 from task_scheduler.core.rates import RateDesk
-from task_scheduler.core.settlement import Settlement, settle, tally
+from task_scheduler.core.settlement import NoteEnds, Settlement, settle, tally
 from task_scheduler.core.skips import GivenUp, give_up
 
 __all__ = ["Reception"]
@@ -31,7 +32,14 @@ _OUTLIER = 16
 class Reception:
     """Record what became of claims."""
 
-    def __init__(self, store: Store, flights: Flights, control: Control) -> None:
+    def __init__(
+        self,
+        store: Store,
+        flights: Flights,
+        control: Control,
+        *,
+        note_ends: NoteEnds | None = None,
+    ) -> None:
         self.fenced_count = 0
         """Completions that came with a token which owns nothing any more."""
         self.usual_duration = _SHORTEST
@@ -40,6 +48,7 @@ class Reception:
         self._store = store
         self._flights = flights
         self._control = control
+        self._note_ends = note_ends
         self._rates = RateDesk(store)
 
     def receive(self, facts: Sequence[Fact], work: Work) -> None:
@@ -93,6 +102,8 @@ class Reception:
         for item in fresh:
             if item.state is not RunState.WAITING:
                 work.run_ends.append((item.completion.task_id, item.completion.run_id, item.state))
+        if self._note_ends is not None:
+            work.after.append(partial(self._note_ends, fresh))
         for item in settlements:
             done = item.completion
             work.ended.append(done.run_id)

@@ -5,9 +5,9 @@ Responsible for: deciding retry or end, and the rows that record it. Pure: the e
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from task_scheduler.core.events import Event, RetryScheduled, RunSettled, ThreadAbandoned
 from task_scheduler.core.flights import Flight
@@ -15,7 +15,7 @@ from task_scheduler.core.lifecycle import Fact, advance, fact_of
 from task_scheduler.core.model import Completion, Microseconds, Outcome, RunState, WaitingFor
 from task_scheduler.core.retry import decide_retry
 
-__all__ = ["Settlement", "settle", "tally"]
+__all__ = ["NoteEnds", "Settlement", "settle", "tally"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,10 @@ class Settlement:
             done.error,
             self.recoveries,
         ]
+
+
+NoteEnds: TypeAlias = Callable[[Sequence[Settlement]], None]
+"""Told of the ends of a tick once they are durable: whoever measures."""
 
 
 def settle(flight: Flight, done: Completion, now: Microseconds) -> Settlement:
