@@ -182,17 +182,20 @@ def take_over(
     """
     with store.transaction():
         store.execute("begin_epoch", boot_id=boot_id, pid=pid, version=version, at=now)
-        boots = {int(epoch): boot for epoch, boot in store.fetch("boot_of_epochs").items()}
         rows = store.fetch("claimed_runs")
+        # Most processes end with nothing in hand: what there is not is not looked for.
+        boots = {int(e): boot for e, boot in store.fetch("boot_of_epochs").items()} if rows else {}
         store.execute("unbind_all", bound=list(fresh))
-        store.execute("resolve_functions", gone=list(gone))
+        if gone:
+            store.execute("resolve_functions", gone=list(gone))
         store.execute("resolve_again", gone=list(gone))
         store.execute("hold_unresolved")
         store.execute("free_resolved")
         store.execute("forget_threads")
         store.execute("plan_boot_runs", boot_id=boot_id, now=now)
     ids = sorted({row[1] for row in rows})
-    entries = {row[0]: StoredEntry(row).entry for row in store.fetch("load_entries", ids=ids)}
+    stored = store.fetch("load_entries", ids=ids) if ids else ()
+    entries = {row[0]: StoredEntry(row).entry for row in stored}
     recovered = Recovered()
     functions: list[tuple[Flight, Microseconds | None]] = []
     for row in rows:

@@ -198,6 +198,8 @@ class Witness:
 
     def judge_pool(self, pool: str, places: int, living: Sequence[Claim]) -> None:
         """Judge that no pool has more users than places."""
+        if len(living) <= places:
+            return
         ids = ", ".join(str(claim.run_id) for claim in living)
         (count,) = self._connection.execute(
             f"SELECT count(*) FROM runs WHERE run_id IN ({ids}) AND pool = ?", (pool,)

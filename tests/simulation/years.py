@@ -150,8 +150,9 @@ class Year(World):
         self.accounts.requests.append((task_id, str(self._asked), is_done))
 
     def _cancel(self, _: str) -> None:
+        # Not in the order of the table: that would be read as a whole.
         rows = self.ledger._connection.execute(
-            "SELECT run_id FROM runs WHERE state IN ('waiting', 'running') ORDER BY run_id"
+            "SELECT run_id FROM runs WHERE state IN ('waiting', 'running') ORDER BY +run_id"
         ).fetchall()
         if rows:
             (run_id,) = self.random.choice(rows)
