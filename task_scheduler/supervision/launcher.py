@@ -18,9 +18,9 @@ import select
 import signal
 import socket
 import time
-from typing import NoReturn
+from collections.abc import Callable
 
-from task_scheduler.supervision import kernel
+from task_scheduler.supervision import kernel, task_start
 from task_scheduler.supervision.attempt_files import write_members
 from task_scheduler.supervision.hearing import HEARD, Hearing, hear
 from task_scheduler.supervision.orders import FOREIGN_ORDER, MessageStream, Order, encode_message
@@ -28,7 +28,7 @@ from task_scheduler.supervision.process_tree import descendants, kill_descendant
 from task_scheduler.supervision.rehearsal import rehearse
 from task_scheduler.supervision.supervisor import supervise
 
-__all__ = ["serve"]
+__all__ = ["Launcher", "serve"]
 
 _CHANNEL = 3
 _MOST_DESCRIPTORS = 256
@@ -37,10 +37,10 @@ _SWEEP_ROUNDS = 100
 _SWEEP_SECONDS = 0.01
 
 
-def serve(descriptor: int, folder: bytes) -> None:
+def serve(descriptor: int, folder: bytes, make: Callable[..., Launcher] | None = None) -> None:
     """Fork a supervisor for each order from the socket, until its other end is closed.
 
-    `folder` is where the folders of the attempts are made.
+    `folder` is where the folders of the attempts are made. A template makes a launcher of its own.
     """
     kernel.load()
     kernel.set_name(b"tsk-launcher")
@@ -56,10 +56,10 @@ def serve(descriptor: int, folder: bytes) -> None:
     gc.disable()
     gc.freeze()
     with socket.socket(fileno=_CHANNEL) as channel:
-        _Launcher(channel, is_guardian).run()
+        (make or Launcher)(channel, is_guardian).run()
 
 
-class _Launcher:
+class Launcher:
     """The loop over orders and ends."""
 
     def __init__(self, channel: socket.socket, is_guardian: bool) -> None:
@@ -118,7 +118,7 @@ class _Launcher:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
-    def _become_supervisor(self, order: Order) -> NoReturn:
+    def _become_supervisor(self, order: Order) -> None:
         status = 255
         try:
             os.setsid()
@@ -129,7 +129,7 @@ class _Launcher:
             status = supervise(order)
         finally:
             # Nothing may ever return from here into a second launcher.
-            os._exit(status)
+            task_start.end_process(status)
 
     def _reap(self) -> None:
         """Reap the supervisors that ended; tell of each that did not end well.

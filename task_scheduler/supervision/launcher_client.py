@@ -99,7 +99,9 @@ class LauncherClient:
             self._has_died = False
             return None
         told = [json.loads(content) for content in news]
-        return [(message["name"], message["status"]) for message in told]
+        for message in told:
+            self._take_note(message)
+        return [(message["name"], message["status"]) for message in told if "name" in message]
 
     def replace(self) -> int | None:
         """Give up a launcher that does not answer; return its pid, None if there was none.
@@ -135,23 +137,7 @@ class LauncherClient:
             descriptor = theirs.fileno()
             reap_launchers()
             try:
-                process = subprocess.Popen(
-                    [
-                        sys.executable,
-                        "-I",
-                        "-S",
-                        os.path.abspath(program.__file__),
-                        str(descriptor),
-                        self._folder,
-                    ],
-                    pass_fds=[descriptor],
-                    stdin=subprocess.DEVNULL,
-                    # Whoever reads our output must see its end when we end.
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    cwd="/",
-                    start_new_session=True,
-                )
+                process = self._spawn(descriptor)
             except OSError:
                 ours.close()
                 raise
@@ -163,6 +149,29 @@ class LauncherClient:
         self._messages = MessageStream()
         self._channel = ours
         return ours
+
+    def _spawn(self, descriptor: int) -> subprocess.Popen[bytes]:
+        """Start the process that serves at the other end of the channel."""
+        return subprocess.Popen(
+            [
+                sys.executable,
+                "-I",
+                "-S",
+                os.path.abspath(program.__file__),
+                str(descriptor),
+                self._folder,
+            ],
+            pass_fds=[descriptor],
+            stdin=subprocess.DEVNULL,
+            # Whoever reads our output must see its end when we end.
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+        )
+
+    def _take_note(self, message: dict[str, object]) -> None:
+        """Take in a message that tells something else than the end of a supervisor."""
 
     def _bury(self, channel: socket.socket) -> None:
         """Take note that the launcher at the other end of a channel is dead."""

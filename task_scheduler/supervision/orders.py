@@ -30,6 +30,8 @@ class Order:
     """
 
     FOREIGN = (AttributeError, KeyError, TypeError, ValueError)
+    notes: Mapping[str, object] = {}
+    """What is added to the exit record: how it was started, where that was not by the launcher."""
 
     def __init__(self, content: bytes) -> None:
         fields = json.loads(content)

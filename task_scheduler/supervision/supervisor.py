@@ -189,6 +189,7 @@ class Supervisor:
             "peak_memory_bytes": max(self._max_rss, tree_peak),
             "memory_source": "tree" if tree_peak >= self._max_rss else "largest_process",
             "supervision": "subreaper" if self._has_subreaper else "process_group",
+            **self._order.notes,
         }
 
     def _start(self) -> None:

