@@ -77,6 +77,8 @@ class Hands:
 
     def next_time(self) -> int | None:
         """Return when something happens here by itself."""
+        if not self.threads and not self.gate and not self.hesitating:
+            return None
         moments = [attempt.next_time() for attempt in self.threads.values()]
         if self.hesitating:
             moments += [begins for begins, _, _ in self.hesitating.values()]

@@ -167,9 +167,8 @@ class Machine:
                 if begins <= time:
                     del self.orders[claim.run_id]
                     self.programs[claim.run_id] = self._begin(claim, entry)
-        for attempt in list(self.programs.values()):
-            if attempt.is_ended or attempt.next_time() > time:
-                continue
+        living = self.living()
+        for attempt in [attempt for attempt in living if attempt.next_time() <= time]:
             is_late = attempt.ends > time
             self.end(attempt, Outcome.TIMED_OUT if is_late else attempt.outcome)
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Node"]
 
+_BLIND = 3600 * SECOND
+"""How long it sleeps at most."""
 _BACKOFFS = tuple(min(SECOND // 10 << n, 5 * SECOND) for n in range(1, 8))
 
 
@@ -156,17 +158,15 @@ class Node:
 
     def next_time(self) -> int:
         """Return when this node, which holds the ledger, does something by itself."""
-        time = self._world.clock.time
-        moments = [time + 3600 * SECOND]
-        if len(self.engine.inbox):
-            moments.append(time)
+        clock = self._world.clock
+        best = clock.time if len(self.engine.inbox) else clock.time + _BLIND
         if self._wake is not None:
-            moments.append(self._wake - self._world.clock.offset)
-        moments = [max(min(moments), self.turns_from)]
-        moments += [
-            at for at in (self.hands.next_time(), self.binds, self.leaves) if at is not None
-        ]
-        return min(moments)
+            best = min(best, self._wake - clock.offset)
+        best = max(best, self.turns_from)
+        for at in (self.hands.next_time(), self.binds, self.leaves):
+            if at is not None and at < best:
+                best = at
+        return best
 
     def is_due(self) -> bool:
         """Whether the engine is to tick now."""
