@@ -9,15 +9,12 @@ Does not know how a process is started or ended: that is `supervision`, whose fi
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import re
 import select
-import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from task_scheduler.core.faults import Trouble
@@ -25,6 +22,7 @@ from task_scheduler.core.model import SECOND, Claim, Completion, LaunchSpec, Out
 from task_scheduler.core.ports import Clock, Emit
 from task_scheduler.core.recovery import Verdict
 from task_scheduler.errors import SupervisionError
+from task_scheduler.executors.attempt_places import AttemptPlaces
 from task_scheduler.executors.launch_order import order_of
 from task_scheduler.executors.process_alarms import ProcessAlarms
 from task_scheduler.executors.process_ends import end_of_record, end_without_record
@@ -54,10 +52,9 @@ _PATIENCE = 30 * SECOND
 _MAX_ORDERS = 3
 _OVERDUE = 30 * SECOND
 """So long after its timeout and its grace a living attempt is alarming."""
-_ATTEMPT_NAME = re.compile(r"[0-9]+-[0-9]+")
 
 
-class ProcessExecutor:
+class ProcessExecutor(AttemptPlaces):
     """Start programs under supervision and report each end exactly once."""
 
     def __init__(
@@ -71,7 +68,7 @@ class ProcessExecutor:
         emit: Emit,
         output_limit_bytes: int,
     ) -> None:
-        self._runs = runs.absolute()
+        super().__init__(runs.absolute())
         self._bell_path = bell.absolute()
         self._clock = clock
         self._report = report
@@ -127,7 +124,7 @@ class ProcessExecutor:
             self._flights[name] = flight
         try:
             self.start()
-            (self._runs / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make(name)
             flight.order = order_of(
                 spec,
                 folder=self._folder(name),
@@ -167,10 +164,6 @@ class ProcessExecutor:
         with self._guard:
             return len(self._flights)
 
-    def output_path(self, claim: Claim) -> Path:
-        """Return the file that holds what an attempt wrote, or will write."""
-        return Path(self._runs, name_of(claim), "output")
-
     def inspect(self, claim: Claim, *, is_same_boot: bool) -> tuple[str, Completion | None]:
         """Find out what became of an attempt of an earlier process.
 
@@ -186,7 +179,7 @@ class ProcessExecutor:
             # Permits are not synced: that there is none proves nothing after a power cut.
             return Verdict.LOST, self._lost(claim, translate("supervision.lost_boot"))
         try:
-            (self._runs / name_of(claim)).mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make(name_of(claim))
             state, record = attempt_folder.examine(folder, bury=True)
         except OSError:
             # A full disk, say: nothing can be proved for now, so it counts as alive until it can.
@@ -208,27 +201,6 @@ class ProcessExecutor:
             self._must_look = True
         self.start()
         self._wake()
-
-    def forget(self, claims: Sequence[Claim]) -> None:
-        """Delete the files of attempts whose ends are durable, all but their outputs."""
-        for claim in claims:
-            try:
-                attempt_folder.forget(self._folder(name_of(claim)))
-            except OSError:
-                # What stays behind is small, and goes with its run.
-                continue
-
-    def attempt_names(self) -> Iterator[str]:
-        """Give the names of all attempts of which something is left: ``<run id>-<token>``."""
-        with contextlib.suppress(FileNotFoundError), os.scandir(self._runs) as folders:
-            for folder in folders:
-                if _ATTEMPT_NAME.fullmatch(folder.name):
-                    yield folder.name
-
-    def prune(self, names: Iterable[str]) -> None:
-        """Delete all that is left of these attempts."""
-        for name in names:
-            shutil.rmtree(self._runs / name, ignore_errors=True)
 
     def troubles(self) -> list[Trouble]:
         """Return what keeps programs from starting, or what they print from being kept."""
@@ -317,7 +289,7 @@ class ProcessExecutor:
         try:
             if flight is not None and not flight.is_prepared:
                 # Its supervisor will find the reason before it starts the task.
-                (self._runs / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._make(name)
             attempt_folder.write_cancel_reason(folder, reason)
         except OSError:
             # Then it ends without the reason: a full disk must not keep it running.
@@ -491,9 +463,6 @@ class ProcessExecutor:
     def _names(self) -> list[str]:
         with self._guard:
             return list(self._flights)
-
-    def _folder(self, name: str) -> bytes:
-        return os.fsencode(self._runs / name)
 
 
 def _reason(error: Exception) -> str:
