@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from task_scheduler.bindings import Bindings
+from task_scheduler.checkup import Checkup
 from task_scheduler.clock import SystemClock
 from task_scheduler.core.events import CalendarFailed, Event
 from task_scheduler.core.faults import FaultKind
@@ -53,7 +54,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _log = logging.getLogger(LOGGER_NAME)
 
 
-class TaskScheduler(LedgerCare):
+class TaskScheduler(LedgerCare, Checkup):
     """Run tasks on time and keep a durable ledger of every planned run.
 
     `config` is the path of a configuration file, or its content as a mapping; without one
@@ -99,6 +100,7 @@ class TaskScheduler(LedgerCare):
         self._reader = SqliteReader(self.files.database, self._runtime.memory_store)
         self.view = LedgerView(self._reader.fetch)
         self._runtime.on_request("backup", self._copy_here)
+        self._runtime.on_request("measures", self._measures_here)
         self._logs: LogHandle | None = None
         self._metrics: Any = None
         self._resources: Any = None
@@ -458,7 +460,10 @@ class TaskScheduler(LedgerCare):
         from task_scheduler.observe.metrics import Metrics
         from task_scheduler.observe.resources import ResourceSampler
 
-        self._metrics = Metrics(count_entries=lambda: self._reader.fetch("count_entries"))
+        self._metrics = Metrics(
+            count_entries=lambda: self._reader.fetch("count_entries"),
+            measures=lambda: getattr(self._runtime.holding, "measures", None),
+        )
         self._resources = ResourceSampler(self._clock, folder=self.files.database.parent)
         self.add_listener(self._metrics)
 

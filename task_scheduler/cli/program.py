@@ -25,7 +25,7 @@ from task_scheduler.i18n import LANGUAGES, set_language, translate
 __all__ = ["GROUPS", "Program", "run"]
 
 GROUPS = {
-    "scheduler": ("init", "up", "down", "status", "check"),
+    "scheduler": ("init", "up", "down", "status", "doctor", "check"),
     "tasks": ("ls", "show", "next", "explain", "simulate", "pause", "resume", "rm"),
     "runs": ("run", "runs", "logs", "why", "kill", "backfill"),
     "ledger": ("backup", "restore", "audit"),

@@ -5,8 +5,8 @@ only where monitoring is on: the client library is imported here, lazily, and on
 
 Counting is on the way of every run, rendering happens a few times a minute: so what is counted are
 plain dictionaries, and they become metrics when somebody asks. The number of series is bounded:
-after the first 5,000 tasks the others share the label ``_other``. How late attempts start is not
-measured here, because `AttemptStarted` does not tell when the attempt was due.
+after the first 5,000 tasks the others share the label ``_other``. What the scheduler measures of
+itself, such as how late attempts start, is counted in `measures` and rendered here.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 from task_scheduler.core import events
 from task_scheduler.core.model import SECOND
 from task_scheduler.core.recovery import Verdict
+from task_scheduler.observe.measures import BOUNDS, Measures
 
 __all__ = ["Metrics"]
 
@@ -68,12 +69,18 @@ class Metrics:
     """Count what happens; call it with each event, `render` from any thread.
 
     `count_entries` is asked at each rendering; without it there is no ``task_scheduler_entries``.
+    So is `measures`, which answers None while this process does not hold the ledger.
     """
 
     def __init__(
-        self, *, count_entries: Callable[[], int] | None = None, task_limit: int = _TASK_LIMIT
+        self,
+        *,
+        count_entries: Callable[[], int] | None = None,
+        measures: Callable[[], Measures | None] | None = None,
+        task_limit: int = _TASK_LIMIT,
     ) -> None:
         self._count_entries = count_entries
+        self._measures = measures
         self._task_limit = task_limit
         self._tasks: set[str] = set()
         self._running: set[int] = set()
@@ -155,6 +162,9 @@ class Metrics:
         if self._count_entries is not None:
             count = self._count_entries()
             yield GaugeMetricFamily("task_scheduler_entries", "Entries in the ledger.", count)
+        measures = None if self._measures is None else self._measures()
+        if measures is not None:
+            yield from _families_of(measures)
 
     def _settle(self, event: events.RunSettled) -> None:
         self._running.discard(event.run_id)
@@ -172,3 +182,36 @@ class Metrics:
                 return _OTHER
             self._tasks.add(task_id)
         return task_id
+
+
+_OWN = {
+    "start_lateness": "From due to started, of runs that only the scheduler kept from starting.",
+    "queue_wait": "The same, of runs that were due while every seat was taken.",
+    "tick": "One turn of the engine.",
+    "commit": "One commit of the ledger, with its sync.",
+    "wake_delay": "By how much the engine woke later than it asked for.",
+}
+"""What the scheduler measures of itself; durations are counted by task already."""
+
+
+def _families_of(measures: Measures) -> Iterator[Any]:
+    """Yield the scheduler's own figures as families, with every second of their bounds."""
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+    named = measures.named()
+    for name, text in _OWN.items():
+        whole, below = named[name].whole(), 0
+        buckets = []
+        for index, bound in enumerate((*BOUNDS, None)):
+            below += whole.counts[index]
+            # 10, 20, 50, 100, ... microseconds: a series for each is enough.
+            if bound is None or index % 2 == 0:
+                label = "+Inf" if bound is None else str(bound / SECOND)
+                buckets.append((label, float(below)))
+        family = HistogramMetricFamily(f"task_scheduler_{name}_seconds", text)
+        family.add_metric((), buckets, sum_value=whole.total / SECOND)
+        yield family
+    text = "For how long every seat was taken."
+    yield CounterMetricFamily("task_scheduler_full_seconds", text, measures.seats.full_seconds)
+    workers = measures.workers
+    yield GaugeMetricFamily("task_scheduler_workers", "Seats for attempts.", workers)

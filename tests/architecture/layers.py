@@ -14,7 +14,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "api", "web", "presets", "__main__"),
     ("",),  # the package's own __init__: the public names
     # The facade, the only wiring, with its part for the ledger; the same parts in virtual time.
-    ("scheduler", "ledger_care", "testing"),
+    ("scheduler", "ledger_care", "checkup", "testing"),
     ("runtime", "engine_loop", "holding", "control", "offers", "forks", "vigil"),
     (
         "dispatcher",
@@ -29,7 +29,16 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "watchdog",
         "event_stream",
     ),
-    ("ledger_view", "retention", "state_files", "explanation", "rollback", "restoring", "trouble"),
+    (
+        "ledger_view",
+        "retention",
+        "state_files",
+        "explanation",
+        "rollback",
+        "restoring",
+        "trouble",
+        "doctor",
+    ),
     ("tasks", "stores", "executors", "observe", "supervision"),
     ("clock", "clock_watch", "confinement", "masking", "actors"),
     ("core",),

@@ -118,7 +118,8 @@ def _report(
         }
         head = {"verdict": word, "sentence": sentence, "holder": read.holder, **read.counts}
         problems = [*faults, *read.problems]
-        session.document("status", {**head, "problems": problems, "next": next_due, **places})
+        tail = {"next": next_due, **places, "measures": _measures(session, read.holder)}
+        session.document("status", {**head, "problems": problems, **tail})
         return code
     is_fine = code is ExitCode.FINE
     session.put(session.paint(f"{'✓' if is_fine else '✕'} {sentence}", _style(is_fine=is_fine)))
@@ -130,6 +131,12 @@ def _report(
         _put_problems(session, read.problems, read.tasks, read.last_of)
         say_declared(session, read.tasks)
     return code
+
+
+def _measures(session: Session, holder: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the figures of a scheduler that runs."""
+    is_running = holder is not None and holder["state"] == "running"
+    return session.scheduler.measures() if is_running else None
 
 
 def _put_faults(session: Session, faults: list[dict[str, Any]]) -> None:

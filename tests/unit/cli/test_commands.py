@@ -213,8 +213,13 @@ RUN_KEYS = {
             "tsk.status/1",
             {
                 "verdict", "sentence", "holder", "total_tasks", "running_tasks", "backlog",
-                "problems", "next", "database", "config",
+                "problems", "next", "database", "config", "measures",
             },
+        ),
+        (
+            "doctor clock",
+            "tsk.doctor/1",
+            {"verdict", "sentence", "bottleneck", "is_running", "checks", "database"},
         ),
         ("version", "tsk.version/1", {"version", "python", "sqlite", "system"}),
         ("show nope", "tsk.error/1", {"error"}),

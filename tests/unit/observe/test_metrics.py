@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from task_scheduler.core import events
 from task_scheduler.core.faults import FaultKind, Trouble
 from task_scheduler.core.model import Outcome, SkipReason
+from task_scheduler.observe.measures import Measures
 from task_scheduler.observe.metrics import Metrics
 
 SECOND = 1_000_000
@@ -156,3 +158,34 @@ def test_two_schedulers_in_a_process_count_apart() -> None:
     one(started())
 
     assert figures(other)["running"] == 0
+
+
+class StillClock:
+    """Clocks that stand."""
+
+    def now(self) -> int:
+        return SECOND
+
+    def boottime(self) -> int:
+        return SECOND
+
+
+def test_what_the_scheduler_measures_of_itself_is_rendered() -> None:
+    measures = Measures(StillClock(), workers=7)
+    measures.commit.observe_all([90, 150, 3 * SECOND, 2_000 * SECOND, 4_000 * SECOND])
+    measures.seats.is_full = True
+    measures.seats.note(2 * SECOND, is_full=True)
+
+    found = figures(Metrics(measures=lambda: measures))
+
+    assert found["commit_seconds_count"] == 5
+    assert found["commit_seconds_sum"] == pytest.approx(6_003.00024)
+    buckets = [found[f"commit_seconds_bucket/{le}"] for le in ("5e-05", "0.0001", "0.0002", "5.0")]
+    assert buckets == [0, 1, 2, 3]
+    assert (found["full_seconds_total"], found["workers"]) == (2, 7)
+    others = ("start_lateness", "queue_wait", "tick", "wake_delay")
+    assert {f"{name}_seconds_count" for name in others} <= set(found)
+def test_a_process_that_holds_nothing_has_no_figures_of_its_own() -> None:
+    found = figures(Metrics(measures=lambda: None))
+
+    assert [name for name in found if name.startswith(("commit", "workers"))] == []

@@ -1,0 +1,104 @@
+"""What users ask of a scheduler about itself: its own figures, and what is wrong with it.
+
+Responsible for: that part of the facade, and who is asked for the figures: this process if it
+holds the ledger, else the one that does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from task_scheduler.control import HolderGoneError
+from task_scheduler.core.ports import Clock
+from task_scheduler.doctor.findings import CHECKS, Finding, Level
+from task_scheduler.errors import RemoteError, SchedulerStoppedError, StoreError
+from task_scheduler.fault_board import problem_at, problem_of
+from task_scheduler.ledger_view import LedgerView
+from task_scheduler.runtime import Runtime
+from task_scheduler.state_files import StateFiles
+from task_scheduler.stores.sqlite import SqliteReader
+
+if TYPE_CHECKING:
+    from task_scheduler.config import Config
+
+__all__ = ["Checkup"]
+
+
+class Checkup:
+    """The part of `TaskScheduler` that looks at the scheduler itself."""
+
+    config: Config
+    files: StateFiles
+    view: LedgerView
+    _runtime: Runtime
+    _reader: SqliteReader
+    _clock: Clock
+
+    def measures(self) -> dict[str, Any] | None:
+        """Return the scheduler's own figures; None where nobody holds the ledger.
+
+        ``start_lateness``, ``queue_wait``, ``duration``, ``tick``, ``commit`` and ``wake_delay``:
+        each ``recent`` (the last five to ten minutes) and ``whole``, with ``count`` and quantiles
+        in seconds; ``full_share``: for how much of the time every seat was taken.
+        """
+        if self._runtime.holding is not None:
+            return self._measures_here()
+        try:
+            found: dict[str, Any] | None = self._runtime.ask_holder("measures")
+        except (HolderGoneError, SchedulerStoppedError, RemoteError):
+            # Nobody is there, or one of an earlier release, which has no such figures.
+            return None
+        return found
+
+    def examine(
+        self, checks: Sequence[str] = CHECKS, *, limit_seconds: float = 5.0
+    ) -> list[Finding]:
+        """Return what is wrong with the scheduler and what it stands on, as `tsk doctor` shows it.
+
+        `checks` are some of `doctor.findings.CHECKS`; the look at the database ends after
+        `limit_seconds`. Changes nothing; works with the scheduler up or down.
+        """
+        # Imported here: few programs ask, and every one pays for what it imports.
+        from task_scheduler.doctor.examination import Subject, examine
+
+        holder = self._runtime.holder()
+        problems = [problem_of(plain) for plain in (holder or {}).get("problems", ())]
+        held: list[Finding] = []
+        try:
+            held = _held(self.view)
+        except StoreError as error:
+            # Of a ledger that fails, the scheduler itself tells more.
+            problems = problems or [problem_at(error, self._clock.now())]
+        is_mute = holder is not None and holder["state"] == "mute"
+        subject = Subject(
+            files=self.files,
+            clock=self._clock,
+            workers=self.config.settings.scheduler.max_workers,
+            holder=holder,
+            fetch=self._reader.fetch,
+            measures=None if is_mute else self.measures(),
+            problems=problems,
+            limit_seconds=limit_seconds,
+        )
+        return [*(held if "faults" in checks else ()), *examine(subject, checks)]
+
+    def _measures_here(self) -> dict[str, Any] | None:
+        holding = self._runtime.holding
+        return None if holding is None else holding.measures.plain()
+
+
+def _held(view: LedgerView) -> list[Finding]:
+    hold = view.hold()
+    if hold is None:
+        return []
+    return [
+        Finding(
+            check="faults",
+            level=Level.PROBLEM,
+            sentence="held",
+            remedy="held_remedy",
+            command="tsk restore --resume-from now",
+            figures={name: hold[name] for name in ("reason", "held_at", "moment")},
+        )
+    ]
