@@ -80,6 +80,8 @@ def identity_of(path: str) -> tuple[int, int] | None:
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 """Made once: `json.dumps` with options makes an encoder at every call."""
+_decode = json.JSONDecoder().raw_decode
+"""As `json.loads`, but without its search for spaces around the text: SQLite writes none."""
 
 
 def encoded(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -97,7 +99,7 @@ def fetch_value(connection: sqlite3.Connection, name: str, parameters: dict[str,
         return None
     value = row[0]
     # Every text that a named query answers is JSON; ids and counts come as numbers.
-    return json.loads(value) if isinstance(value, str) else value
+    return _decode(value)[0] if isinstance(value, str) else value
 
 
 class Translated:
