@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from task_scheduler.core.model import Entry
 from task_scheduler.errors import DefinitionError, TaskSchedulerError
@@ -25,13 +24,8 @@ __all__ = ["Bindings"]
 _RESTORED_LIMIT = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class _Bound:
-    """A task that a live process added, with its rules."""
-
-    entry: Entry
-    task: BaseTask
-    rules: tuple[ScheduleRule, ...]
+_Bound = tuple[Entry, tuple[BaseTask, Sequence[ScheduleRule]]]
+"""A task that a live process added, with its rules; plain tuples, for there may be a million."""
 
 
 class Bindings:
@@ -52,11 +46,34 @@ class Bindings:
 
     def bind(self, entry: Entry, task: BaseTask, rules: Sequence[ScheduleRule]) -> None:
         """Bind a task object to its id; the definition it came with decides when it is stale."""
+        self.bind_all([entry], [(task, rules)])
+
+    def bind_all(
+        self, entries: Sequence[Entry], pairs: Sequence[tuple[BaseTask, Sequence[ScheduleRule]]]
+    ) -> Callable[[], None]:
+        """Bind task objects, with their rules, to the ids of their entries; return what undoes it.
+
+        To be undone where the change is refused: what was bound before is bound again.
+        """
+        bound: dict[str, _Bound] = dict(
+            zip([entry.task_id for entry in entries], zip(entries, pairs, strict=True), strict=True)
+        )
+        # Of tasks that share a definition, once.
+        named = {id(e.definition): e for e in entries if e.kind == "function"}.values()
         with self._guard:
-            self._bound[entry.task_id] = _Bound(entry, task, tuple(rules))
-            self._restored.pop(entry.task_id, None)
-            if entry.kind == "function":
-                self._references.add(str(entry.definition.get("function")))
+            before = {task_id: self._bound[task_id] for task_id in bound.keys() & self._bound}
+            self._bound.update(bound)
+            for task_id in bound.keys() & self._restored:
+                del self._restored[task_id]
+            self._references.update(str(entry.definition.get("function")) for entry in named)
+
+        def undo() -> None:
+            with self._guard:
+                for task_id in bound:
+                    self._bound.pop(task_id, None)
+                self._bound.update(before)
+
+        return undo
 
     def unbind(self, task_id: str) -> None:
         """Forget a task that was removed."""
@@ -64,23 +81,10 @@ class Bindings:
             self._bound.pop(task_id, None)
             self._restored.pop(task_id, None)
 
-    def snapshot(self, task_id: str) -> object:
-        """Return what is bound to an id now, for `restore`."""
-        with self._guard:
-            return self._bound.get(task_id)
-
-    def restore(self, task_id: str, snapshot: object) -> None:
-        """Bind again what was bound when the snapshot was taken: a change was refused."""
-        with self._guard:
-            if isinstance(snapshot, _Bound):
-                self._bound[task_id] = snapshot
-            else:
-                self._bound.pop(task_id, None)
-
     def bound(self) -> list[Entry]:
         """Return the entries that this process added."""
         with self._guard:
-            return [bound.entry for bound in self._bound.values()]
+            return [entry for entry, _ in self._bound.values()]
 
     def is_bound(self, task_id: str) -> bool:
         """Whether this process has bound code to an id."""
@@ -92,8 +96,8 @@ class Bindings:
         with self._guard:
             bound = self._bound.get(entry.task_id)
         rules: Iterable[ScheduleRule]
-        if bound is not None and list(bound.entry.rules) == list(entry.rules):
-            rules = bound.rules
+        if bound is not None and list(bound[0].rules) == list(entry.rules):
+            rules = bound[1][1]
         else:
             rules = [from_plain(plain) for plain in entry.rules]
         calendars = self._calendars()
@@ -104,8 +108,8 @@ class Bindings:
         # Without the guard: every start passes here, and a worker that waits for a lock beside a
         # function that computes all the time gets the interpreter back only milliseconds later.
         bound = self._bound.get(entry.task_id)
-        if bound is not None and (entry.is_code_bound or _same(bound.entry, entry)):
-            return bound.task
+        if bound is not None and (entry.is_code_bound or _same(bound[0], entry)):
+            return bound[1][0]
         restored = self._restored.get(entry.task_id)
         if restored is not None and restored[0] is entry:
             return restored[1]

@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from task_scheduler.core.audit import AuditRow
-from task_scheduler.core.control import nearest_hint
+from task_scheduler.core.hints import nearest_hint
 from task_scheduler.core.model import SECOND, Microseconds
+from task_scheduler.core.policies import from_plain as policies_from_plain
+from task_scheduler.core.policies import to_plain
 from task_scheduler.errors import RunNotFoundError, ScheduleError, TaskNotFoundError
 from task_scheduler.schedules.instants import datetime_at
 from task_scheduler.schedules.rule import describe, from_plain
@@ -81,7 +83,7 @@ class LedgerView:
         return [_status(row, quantiles.get(row["task_id"])) for row in rows]
 
     def ids_from(self, origin: str) -> list[str]:
-        """Return the ids of the tasks that were declared there: ``api`` or ``config``."""
+        """Return the ids of the tasks that were declared there, such as in the ``config``."""
         ids: list[str] = self._fetch("ids_from", origin=origin)
         return ids
 
@@ -242,7 +244,7 @@ def _status(row: dict[str, Any], p95: int | None) -> dict[str, Any]:
         "max_duration_seconds": _seconds(row["duration_max"]) if count else None,
         "p95_duration_seconds": _seconds(p95),
         "rules": row["rules"],
-        "policies": row["policies"],
+        "policies": to_plain(policies_from_plain(row["policies"])),
         "definition": row["definition"],
         "added_at": iso(row["added_at"]),
     }

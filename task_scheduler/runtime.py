@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -131,7 +131,7 @@ class Runtime:
                 patience = patience or Patience(self._clock)
                 patience.spend(self.options.files.socket, error)
 
-    def add(self, entries: list[Entry]) -> None:
+    def add(self, entries: Sequence[Entry]) -> None:
         """Add entries; code that lives here alone is offered to a holder elsewhere, not sent."""
         if self._is_held_here():
             self.execute(AddEntries(entries=entries))
@@ -325,8 +325,7 @@ class Runtime:
             for entry in self._bindings.bound()
             if entry.is_code_bound and entry.task_id not in self._fresh
         }
-        rows = holding.store.fetch("load_entries", ids=list(bound))
-        wanted = {row[0] for row in rows} | self._unsaved
+        wanted = holding.store.fetch("kinds_of", ids=list(bound)).keys() | self._unsaved
         return [entry for task_id, entry in bound.items() if task_id in wanted]
 
     def _report(self, fact: Fact) -> None:

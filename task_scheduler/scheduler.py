@@ -27,8 +27,7 @@ from task_scheduler.core.inbox import (
     RequestRun,
     ResumeEntry,
 )
-from task_scheduler.core.model import SECOND, Entry
-from task_scheduler.errors import DefinitionError
+from task_scheduler.core.model import SECOND
 from task_scheduler.explanation import Explanation, explain_task
 from task_scheduler.fault_board import overview, problem_of
 from task_scheduler.holding import HoldingOptions
@@ -38,13 +37,13 @@ from task_scheduler.ledger_care import LedgerCare
 from task_scheduler.ledger_view import LedgerView
 from task_scheduler.observe.log_listener import LogListener
 from task_scheduler.observe.logs import LOGGER_NAME, LogHandle, open_logs
+from task_scheduler.registration import Pair, Registration, pairs_of, parts_of, without_collecting
 from task_scheduler.runtime import Runtime
-from task_scheduler.schedules.rule import ScheduleRule, occurrences_of, to_plain
 from task_scheduler.state_files import StateFiles, temporary_files
 from task_scheduler.stores.sqlite import MEMORY, SqliteReader
-from task_scheduler.task_rules import Rules, moment_of, plain_of, rules_of, without_times
+from task_scheduler.task_rules import Rules, moment_of, rules_of, without_times
 from task_scheduler.tasks.function import FunctionTask
-from task_scheduler.tasks.registry import entry_of, warnings_of
+from task_scheduler.tasks.registry import EntryMaker
 from task_scheduler.tasks.task import BaseTask
 
 __all__ = ["TaskScheduler"]
@@ -140,14 +139,13 @@ class TaskScheduler(LedgerCare, Checkup):
         self._add([(task, rules_of(schedule_rule, **times))])
 
     def add_tasks(self, tasks: Iterable[tuple[BaseTask, Rules]]) -> None:
-        """Add many tasks, each with its rule or rules, in one commit: all of them or none."""
-        pairs = []
-        for item in tasks:
-            pair: object = item
-            if not isinstance(pair, tuple | list) or len(pair) != 2:
-                raise DefinitionError("runtime.not_a_pair", value=item)
-            pairs.append((item[0], rules_of(item[1])))
-        self._add(pairs)
+        """Add many tasks, each with its rule or rules.
+
+        What is wrong is found before the first is added. Up to 10,000 are one commit: all of them
+        or none. More are added in parts, beside which what is due starts on time; after a power
+        cut in between, adding them again completes it.
+        """
+        self._add(pairs_of(tasks))
 
     def task(
         self, task_id: str | None = None, *, name: str | None = None, **options: Any
@@ -377,38 +375,24 @@ class TaskScheduler(LedgerCare, Checkup):
 
     # -- inside ---------------------------------------------------------------------------------
 
-    def _add(
-        self,
-        pairs: Sequence[tuple[BaseTask, Sequence[ScheduleRule]]],
-        *,
-        origin: str = "api",
-    ) -> None:
+    def _add(self, pairs: Sequence[Pair], *, origin: str = "api") -> None:
         """Bind the code first, since the engine asks its rules; undo that if it is refused."""
         self._open_logs()
-        entries: list[Entry] = []
-        for task, rules in pairs:
-            for rule in rules:
-                # Refused here, where the traceback shows who named a calendar that is not there.
-                occurrences_of(rule, self.config.calendars, task_id=getattr(task, "task_id", None))
-            entry = entry_of(
-                task,
-                [plain_of(rule) for rule in rules],
-                self.config.policies,
-                has_user_rule=any(to_plain(rule) is None for rule in rules),
-                origin=origin,
-            )
-            entries.append(entry)
-            for warning in [*warnings_of(task), *self._guard.warnings_of(task)]:
+        calendars = self.config.calendars
+        maker = EntryMaker(self.config.policies, origin=origin)
+        with without_collecting(len(pairs)):
+            found = Registration(pairs, maker=maker, guard=self._guard, calendars=calendars)
+            for warning in found.warnings:
                 _log.warning(warning)
-        before = [(e.task_id, self._bindings.snapshot(e.task_id)) for e in entries]
-        for entry, (task, rules) in zip(entries, pairs, strict=True):
-            self._bindings.bind(entry, task, rules)
-        try:
-            self._runtime.add(entries)
-        except BaseException:
-            for task_id, bound in before:
-                self._bindings.restore(task_id, bound)
-            raise
+            pair_of = dict(zip([entry.task_id for entry in found.entries], pairs, strict=True))
+            pools = self.config.settings.pools
+            for part in parts_of(found.entries, fetch=self._reader.fetch, pools=pools):
+                undo = self._bindings.bind_all(part, [pair_of[entry.task_id] for entry in part])
+                try:
+                    self._runtime.add(part)
+                except BaseException:
+                    undo()
+                    raise
 
     def _scheduler_status(self, problems: list[dict[str, Any]]) -> dict[str, Any]:
         status: dict[str, Any] = {

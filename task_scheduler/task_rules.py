@@ -31,6 +31,8 @@ def rules_of(given: Rules, **times: Any) -> tuple[ScheduleRule, ...]:
 
     Raises ScheduleError for what is neither, and for both at once.
     """
+    if isinstance(given, ScheduleRule) and not times:
+        return (given,)
     if given is None:
         return rules_from(**times)
     named = [name for name, value in times.items() if value is not None]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -29,10 +29,15 @@ from task_scheduler.core.model import Entry, Microseconds
 from task_scheduler.core.policies import to_plain
 from task_scheduler.core.ports import Store
 
-__all__ = ["GENESIS", "AuditRow", "AuditTrail", "Finding", "check", "hash_of"]
+__all__ = ["GENESIS", "MANY", "AuditRow", "AuditTrail", "Finding", "check", "hash_of"]
 
 GENESIS = "0" * 64
 """Stands for the hash before the first row."""
+
+MANY = "add_many"
+"""The action of a row that tells of many new entries."""
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 _ACTIONS: Mapping[type[Command], tuple[str, tuple[str, ...]]] = {
     PauseEntry: ("pause", ("reason", "until")),
@@ -80,6 +85,14 @@ class AuditTrail:
         assert entry is not None
         self._noted.append((actor, action, entry.task_id, plain_of(old), plain_of(new)))
 
+    def note_many(self, actor: str, task_ids: Sequence[str], digest: str) -> None:
+        """Note that very many entries were added; `digest` is of their definitions.
+
+        What each was then is told by the entry, or by what its first change says of before.
+        """
+        after = {"count": len(task_ids), "digest": digest, "task_ids": list(task_ids)}
+        self._noted.append((actor, MANY, None, None, after))
+
     def note(self, command: Command) -> None:
         """Note any other command, if it changes anything."""
         if type(command) not in _ACTIONS or getattr(command, "is_dry_run", False):
@@ -98,7 +111,8 @@ class AuditTrail:
         rows = []
         for number, noted in enumerate(self._noted, number + 1):  # noqa: B020
             before = hash_of(before, [number, now, *noted])
-            rows.append([number, now, *noted, before])
+            *who, old, new = noted
+            rows.append((number, now, *who, _text_of(old), _text_of(new), before))
         self._noted.clear()
         self._store.execute("insert_audit", rows=rows)
 
@@ -130,6 +144,10 @@ def hash_of(before: str, row: list[Any]) -> str:
     """Return the hash of a row (without its own) after another."""
     text = json.dumps([before, row], sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _text_of(value: Any) -> str | None:
+    return None if value is None else _encode(value)
 
 
 def plain_of(entry: Entry | None) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ Where all parents are awaited, the latest end of each since the child's last cha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from task_scheduler.core.entries import EntryShelf
@@ -19,7 +19,7 @@ from task_scheduler.core.ports import Store
 from task_scheduler.core.run_commands import RunCommands
 from task_scheduler.errors import DefinitionError
 
-__all__ = ["Chains", "circle_in", "link_rows"]
+__all__ = ["Chains", "circle_in", "link_rows", "refuse_circles"]
 
 _Graph = Mapping[str, Sequence[str]]
 
@@ -35,29 +35,22 @@ class Chains:
         self._flights = flights
         self._runs = runs
 
-    def check(self, entries: Iterable[Entry]) -> None:
+    def check(self, entries: Collection[Entry]) -> None:
         """Refuse entries that would wait for themselves; raises DefinitionError with the path."""
-        added = {e.task_id: [link.task_id for link in e.policies.after] for e in entries}
-        if not any(added.values()):
-            return
-        graph: dict[str, list[str]] = {}
-        for child, parent in self._store.fetch("chain_edges"):
-            graph.setdefault(child, []).append(parent)
-        graph.update(added)
-        circle = circle_in(graph, [task_id for task_id, parents in added.items() if parents])
-        if circle:
-            raise DefinitionError(
-                "errors.chain_circle", task_id=circle[0], path=" → ".join(reversed(circle))
-            )
+        refuse_circles(entries, self._store.fetch)
 
-    def put(self, entries: Sequence[Entry]) -> None:
-        """Store the links of new and changed entries; what was awaited is awaited on."""
+    def put(self, entries: Sequence[Entry], *, known: Sequence[str]) -> None:
+        """Store the links of new and changed entries; what was awaited is awaited on.
+
+        `known` are the ids of those that were there before, and may have had others.
+        """
         rows = link_rows(entries)
-        ids = [entry.task_id for entry in entries]
-        self._store.execute("drop_links", ids=ids, rows=rows)
+        if known:
+            self._store.execute("drop_links", ids=list(known), rows=rows)
         if rows:
             self._store.execute("put_links", rows=rows)
-        self._flights.chain_parents = None
+        if known or rows:
+            self._flights.chain_parents = None
 
     def remove(self, task_ids: Sequence[str]) -> None:
         """Forget the links of children; those that wait for a removed parent go on to say so."""
@@ -110,6 +103,27 @@ class Chains:
         if requests:
             self._runs.request_all(requests, "chain", work)
             work.has_unclaimed = True
+
+
+def refuse_circles(entries: Collection[Entry], fetch: Callable[..., Any]) -> None:
+    """Raise DefinitionError, with the path, where entries would wait for themselves.
+
+    `fetch` is that of a store or a reader: what is there already counts too.
+    """
+    added = {e.task_id: [p.task_id for p in e.policies.after] for e in entries if e.policies.after}
+    if not added:
+        return
+    graph: dict[str, list[str]] = {}
+    for child, parent in fetch("chain_edges"):
+        graph.setdefault(child, []).append(parent)
+    for entry in entries:
+        graph.pop(entry.task_id, None)
+    graph.update(added)
+    circle = circle_in(graph, list(added))
+    if circle:
+        raise DefinitionError(
+            "errors.chain_circle", task_id=circle[0], path=" → ".join(reversed(circle))
+        )
 
 
 def link_rows(entries: Iterable[Entry]) -> list[list[Any]]:

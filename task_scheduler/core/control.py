@@ -1,33 +1,30 @@
 """Commands: what callers ask of the ledger, applied inside the engine's transaction.
 
-Responsible for: add, change, remove, pause, resume; `run_commands` carries out what is asked of
-runs. An answer is given only after the commit, and after every unstarted claim of the task was
-revoked or has started. A command that cannot be followed is refused with an error and changes
-nothing.
+Responsible for: remove, pause, resume; `additions` adds and changes entries, `run_commands`
+carries out what is asked of runs. An answer is given only after the commit, and after every
+unstarted claim of the task was revoked or has started. A command that cannot be followed is
+refused with an error and changes nothing.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from task_scheduler.core import planner
+from task_scheduler.core.additions import Additions
 from task_scheduler.core.audit import AuditTrail
 from task_scheduler.core.backfill import Backfill
 from task_scheduler.core.chains import Chains
-from task_scheduler.core.clock_steps import anchoring_of
-from task_scheduler.core.delay_occurrences import is_fixed_delay
 from task_scheduler.core.entries import EntryShelf, StoredEntry, plan_moment
 from task_scheduler.core.events import (
-    EntryAdded,
     EntryPaused,
     EntryRemoved,
     EntryResumed,
 )
-from task_scheduler.core.flights import Flight, Flights, Known, Work
+from task_scheduler.core.flights import Flight, Flights, Work
+from task_scheduler.core.hints import nearest_hint
 from task_scheduler.core.hold import Release
 from task_scheduler.core.inbox import (
     AddEntries,
@@ -50,7 +47,6 @@ from task_scheduler.core.model import (
     WaitingFor,
 )
 from task_scheduler.core.planner import PlannedSkip
-from task_scheduler.core.policies import to_plain
 from task_scheduler.core.ports import Hands, Store
 from task_scheduler.core.replanning import Replanning
 from task_scheduler.core.run_commands import RunCommands
@@ -62,7 +58,7 @@ from task_scheduler.errors import (
     TaskSchedulerError,
 )
 
-__all__ = ["Control", "nearest_hint"]
+__all__ = ["Control"]
 
 
 class Control:
@@ -89,7 +85,16 @@ class Control:
         self.audit = AuditTrail(store)
         self._backfill = Backfill(store, shelf, flights, self.runs, next_run_id=next_run_id)
         self._handlers: dict[type[Command], Callable[[Any, Work], Any]] = {
-            AddEntries: self._add,
+            AddEntries: Additions(
+                store,
+                shelf,
+                flights,
+                limits,
+                runs=self.runs,
+                chains=self.chains,
+                audit=self.audit,
+                account=self._account,
+            ).apply,
             RemoveEntries: self._remove,
             PauseEntry: self._pause,
             ReplanEntries: Replanning(store, shelf, flights, limits).apply,
@@ -119,102 +124,8 @@ class Control:
 
     # -- add and change -------------------------------------------------------------------------
 
-    def _add(self, command: AddEntries, work: Work) -> list[str]:
-        entries = {entry.task_id: entry for entry in command.entries}
-        stored = self._shelf.load(list(entries))
-        for task_id, old in stored.items():
-            if old.entry.kind != entries[task_id].kind:
-                raise DefinitionError(
-                    "errors.task_kind_changed",
-                    task_id=task_id,
-                    old=old.entry.kind,
-                    new=entries[task_id].kind,
-                )
-        self._check_pools(entries.values())
-        self.chains.check(entries.values())
-        definitions, progress, broken = [], [], []
-        for task_id, entry in entries.items():
-            cursor_row = self._cursor_of(entry, stored.get(task_id), work)
-            progress.append(cursor_row)
-            if cursor_row[5] is not None and self._shelf.error_of(task_id):
-                error = self._shelf.error_of(task_id)
-                broken.append([task_id, None, cursor_row[4], cursor_row[5], error])
-            definitions.append(_definition_row(entry, work.now))
-            if not _is_same(stored.get(task_id), entry):
-                work.events.append(EntryAdded(task_id, entry.name))
-                known = stored.get(task_id)
-                self.audit.note_entry(command.actor, known.entry if known else None, entry)
-        self._store.execute("put_entries", rows=definitions)
-        self._store.execute("put_progress", rows=progress)
-        self._store.execute("free_runs", ids=list(entries), waiting_for=WaitingFor.CODE)
-        self._store.execute("put_pools", ids=list(entries))
-        self.chains.put(list(entries.values()))
-        self._store.execute("free_limited", ids=list(entries), now=work.now)
-        if broken:
-            self._store.execute("move_cursors", rows=broken)
-        return list(entries)
-
-    def _check_pools(self, entries: Iterable[Entry]) -> None:
-        known = self._limits.pools
-        for entry in entries:
-            pool = entry.policies.pool
-            if pool is not None and pool not in known:
-                hint = nearest_hint(pool, list(known))
-                raise DefinitionError(
-                    "errors.unknown_pool_near" if hint else "errors.unknown_pool",
-                    task_id=entry.task_id,
-                    pool=pool,
-                    hint=hint,
-                )
-
     def _set_pools(self, command: SetPools, _: Work) -> None:
         self._limits.pools = dict(command.pools)
-
-    def _cursor_of(self, entry: Entry, old: StoredEntry | None, work: Work) -> list[Any]:
-        """Return the row of `put_progress` for a new or changed entry."""
-        now = work.now
-        ahead = self.runs.recall(entry.task_id, work) if old is not None else None
-        revision = 1 if old is None else old.revision + 1
-        anchor = now if old is None or old.cursor is None else old.anchor
-        cursor = None if old is None else old.cursor
-        due_at = None if old is None else old.next_due_at
-        if ahead is not None:
-            due_at, cursor = ahead, min(ahead - 1, now)
-        is_same = old is not None and due_at is not None and _same_rules(old.entry, entry)
-        if is_same and old is not None:
-            anchor = old.anchor
-        elif old is not None:
-            # What the old rules still owed ends with them, and is told.
-            is_paused = old.paused_at is not None
-            reason = SkipReason.PAUSED if is_paused else SkipReason.SUPERSEDED
-            self._account(old, due_at, reason, work)
-            due_at = None
-        self._shelf.clear_error(entry.task_id)
-        occurrences = self._shelf.occurrences_of(entry)
-        if occurrences is None:
-            self._flights.unlearn(entry.task_id)
-            return [entry.task_id, revision, anchor, cursor, due_at, self._later(now)]
-        # As it will be read from the ledger: should the tick fail, all that is known is forgotten.
-        self._flights.learn(Known(entry, revision, anchor, occurrences))
-        if not is_same and cursor is not None and is_fixed_delay(entry.rules):
-            # It is set when the task has come to rest, which may be now.
-            work.vacated.add(entry.task_id)
-            return [entry.task_id, revision, anchor, cursor, None, None]
-        try:
-            if not is_same and cursor is None:
-                due_at = occurrences.first(anchor)
-            elif not is_same:
-                due_at = planner.cursor_after_edit(
-                    occurrences, cursor=cursor or 0, anchor=anchor, now=now
-                )
-        except Exception as error:  # fence: rule
-            self._shelf.keep_error(entry, error, work)
-            return [entry.task_id, revision, anchor, cursor, due_at, self._later(now)]
-        plan_at = plan_moment(entry, due_at, self._limits.look_ahead)
-        return [entry.task_id, revision, anchor, cursor, due_at, plan_at]
-
-    def _later(self, now: Microseconds) -> Microseconds:
-        return now + self._limits.rule_retry
 
     # -- remove, pause, resume ------------------------------------------------------------------
 
@@ -367,42 +278,6 @@ class Control:
         record_skips(self._store, [row])
 
 
-def nearest_hint(task_id: str, known: Sequence[str]) -> str:
-    """Return the id that was probably meant, quoted, or an empty text."""
-    near = difflib.get_close_matches(task_id, known, n=1)
-    return repr(near[0]) if near else ""
-
-
 def _let_go(flight: Flight) -> None:
     """Let a started attempt end without a retry: its entry is gone."""
     flight.entry = None
-
-
-def _is_same(old: StoredEntry | None, new: Entry) -> bool:
-    """Whether an entry is added again as it was: a program does so at each of its starts."""
-    if old is None:
-        return False
-    return old.entry == replace(new, definition=dict(new.definition), rules=old.entry.rules) and (
-        _same_rules(old.entry, new)
-    )
-
-
-def _same_rules(old: Entry, new: Entry) -> bool:
-    return [dict(rule) for rule in old.rules] == [dict(rule) for rule in new.rules]
-
-
-def _definition_row(entry: Entry, now: Microseconds) -> list[Any]:
-    """Return the parameters of `put_entries`."""
-    return [
-        entry.task_id,
-        entry.name,
-        entry.kind,
-        entry.executor,
-        entry.definition,
-        [dict(rule) for rule in entry.rules],
-        to_plain(entry.policies),
-        entry.origin,
-        int(entry.is_code_bound),
-        now,
-        anchoring_of(entry.rules),
-    ]

@@ -17,6 +17,7 @@ __all__ = [
     "CalendarFailed",
     "ClockFollowed",
     "ClockStepped",
+    "EntriesAdded",
     "EntryAdded",
     "EntryFailed",
     "EntryPaused",
@@ -139,6 +140,13 @@ class EntryAdded(Event):
 
     task_id: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntriesAdded(Event):
+    """Very many new entries were added at once; there is no `EntryAdded` of each."""
+
+    task_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,11 @@ class Flights:
         while len(self._known) > _KNOWN_LIMIT:
             self._known.popitem(last=False)
 
+    def meet(self, entry: Entry, anchor: Microseconds, occurrences: Occurrences) -> None:
+        """Remember a new entry where there is room: of very many nobody knows which is due next."""
+        if len(self._known) < _KNOWN_LIMIT:
+            self._known[entry.task_id] = Known(entry, 1, anchor, occurrences)
+
     def unlearn(self, task_id: str) -> None:
         """Forget an entry that was removed or bound anew."""
         self._known.pop(task_id, None)

@@ -29,7 +29,7 @@ from task_scheduler.core.rates import MOST_STARTS, rate_of
 from task_scheduler.errors import PolicyError
 from task_scheduler.i18n import translate
 
-__all__ = ["ALIASES", "POLICY_KEYS", "from_plain", "policies_from", "to_plain"]
+__all__ = ["ALIASES", "POLICY_KEYS", "from_plain", "policies_from", "to_plain", "to_sparse"]
 
 _LONGEST = 100 * 365.25 * 86_400
 """Seconds in a hundred years: moments stay far inside 64 bits of microseconds."""
@@ -151,8 +151,17 @@ def to_plain(policies: Policies) -> dict[str, Any]:
     return plain
 
 
+def to_sparse(policies: Policies) -> dict[str, Any]:
+    """Return what of the policies is not as `Policies()` has it: the form in which they are stored.
+
+    Most entries have hardly any of their own, and there may be a million. So a default is a part of
+    the ledger's format: a release that changes one writes the old value into the entries.
+    """
+    return {key: value for key, value in to_plain(policies).items() if value != _USUAL[key]}
+
+
 def from_plain(plain: Mapping[str, Any]) -> Policies:
-    """Return the policies that `to_plain` wrote.
+    """Return the policies that `to_plain` or `to_sparse` wrote.
 
     A key that is missing, or holds what this release does not know, has its default: an entry of
     another release must not stop the engine.
@@ -265,3 +274,6 @@ def _is_number(value: Any) -> bool:
 
 def _plain(bound: float) -> str:
     return str(math.trunc(bound)) if bound == math.trunc(bound) else str(bound)
+
+
+_USUAL = to_plain(Policies())

@@ -36,7 +36,8 @@ class Store(Protocol):
 
     Obligations: a transaction is atomic and, once its context has been left without an error,
     durable; an error inside rolls everything back. A list parameter travels as one JSON text, a
-    fetched value comes back as one, so that a statement is one step whatever the batch. A world
+    fetched value comes back as one, so that a statement is one step whatever the batch; only a
+    statement that lists ``VALUES`` takes its `rows` as values, some hundred a step. A world
     that fails for now is a `StoreUnavailableError`.
     """
 

@@ -46,6 +46,7 @@ class LogListener:
             events.ThreadAbandoned: self._abandon_thread,
             events.SupervisionFaltered: self._supervise_task,
             events.EntryAdded: self._add_task,
+            events.EntriesAdded: self._add_tasks,
             events.EntryRemoved: self._remove_task,
             events.EntryPaused: self._pause_task,
             events.EntryResumed: self._resume_task,
@@ -141,6 +142,11 @@ class LogListener:
 
     def _add_task(self, event: events.EntryAdded) -> None:
         self._write(logging.INFO, "logs.entry_added", event, name=event.name)
+
+    def _add_tasks(self, event: events.EntriesAdded) -> None:
+        ids = event.task_ids
+        values = {"count": len(ids), "first": ids[0], "last": ids[-1]}
+        self._write(logging.INFO, "logs.entries_added", event, **values)
 
     def _remove_task(self, event: events.EntryRemoved) -> None:
         self._write(logging.INFO, "logs.entry_removed", event, name=event.name)

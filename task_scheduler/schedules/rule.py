@@ -38,10 +38,12 @@ __all__ = [
     "current_moment",
     "describe",
     "from_plain",
+    "is_same_for_all",
     "occurrences_of",
     "to_plain",
 ]
 
+_BUILT_IN_TYPES = frozenset(map(str, ScheduleType))
 _DEEPEST = 5
 """Rules within rules within rules."""
 _MOST_RULES = 100
@@ -235,6 +237,17 @@ def to_plain(rule: ScheduleRule) -> dict[str, Any] | None:
 def from_plain(plain: Mapping[str, Any]) -> ScheduleRule:
     """Return the rule of its JSON form; raises ScheduleError where it is none."""
     return _from_plain(plain, 0)
+
+
+def is_same_for_all(plain: Mapping[str, Any]) -> bool:
+    """Whether a rule, in its JSON form, has the same instants whatever task it is of.
+
+    False where that is not sure: ``H`` in a cron expression stands for each task's own number, and
+    nobody knows what a user's rule does.
+    """
+    cron = plain.get("cron")
+    is_built_in = plain.get("type") in _BUILT_IN_TYPES
+    return is_built_in and "rules" not in plain and "h" not in str(cron or "").lower()
 
 
 def describe(rule: ScheduleRule, *, task_id: str | None = None) -> str:

@@ -26,6 +26,7 @@ from task_scheduler.errors import (
 )
 from task_scheduler.stores.mounts import network_file_system_of
 from task_scheduler.stores.rescue import write_back
+from task_scheduler.stores.row_values import insert_rows, takes_values
 from task_scheduler.stores.soundness import check_contents, is_sound
 from task_scheduler.stores.sqlite_connection import (
     BUSY_SECONDS,
@@ -227,6 +228,8 @@ class SqliteStore:
         """Run a named statement; return how many rows it changed."""
         self._check_process()
         with self._guard, Translated(self.path):
+            if takes_values(name):
+                return insert_rows(self._connection, name, parameters["rows"])
             return self._connection.execute(statement(name), encoded(parameters)).rowcount
 
     def checkpoint(self) -> None:

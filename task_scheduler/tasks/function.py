@@ -10,6 +10,7 @@ import functools
 import inspect
 import json
 import sys
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MethodType, ModuleType
@@ -26,6 +27,7 @@ from task_scheduler.tasks.task import BaseTask
 
 __all__ = ["FunctionTask", "MissingFunction", "home_of", "reference_of", "resolve_function"]
 
+_CALLS_KEPT = 100
 _PAYLOAD_LIMIT = 100_000
 """Bytes. Linux takes no environment variable above 128 KiB."""
 
@@ -113,22 +115,27 @@ class FunctionTask(BaseTask):
             **self.confinement,
         }
 
+    @property
+    def bare_reference(self) -> str | None:
+        """The function's reference where nothing else makes up the definition; else None."""
+        is_bare = not (self.args or self.kwargs or self.confinement)
+        if is_bare and type(self).definition is FunctionTask.definition:
+            return self._reference
+        return None
+
     def warnings(self) -> list[str]:
         """Warn of a call that does not fit the signature, and of one that would run nothing."""
         if isinstance(self.func, MissingFunction):
             reason = str(self.func.error)
             return [translate("tasks.missing_function", task_id=self.task_id, reason=reason)]
+        misfit, is_generator = _call_of(self.func, len(self.args), tuple(self.kwargs))
         found = []
         name = _name_of(self.func)
-        try:
-            inspect.signature(self.func).bind(*self.args, **self.kwargs)
-        except TypeError as error:
+        if misfit is not None:
             found.append(
-                translate("tasks.misfit", task_id=self.task_id, function=name, reason=str(error))
+                translate("tasks.misfit", task_id=self.task_id, function=name, reason=misfit)
             )
-        except ValueError:
-            pass  # some functions written in C do not tell their signature
-        if inspect.isgeneratorfunction(self.func) or inspect.isasyncgenfunction(self.func):
+        if is_generator:
             found.append(translate("tasks.returned_generator", function=name))
         return found
 
@@ -176,6 +183,8 @@ class FunctionTask(BaseTask):
         )
 
     def _has_json_arguments(self) -> bool:
+        if not self.args and not self.kwargs:
+            return True
         return is_json(list(self.args)) and is_json(self.kwargs)
 
     def _error_here(self) -> Any:
@@ -253,3 +262,37 @@ def _name_of(function: Callable[..., Any]) -> str:
     if isinstance(function, functools.partial):
         return _name_of(function.func)
     return getattr(function, "__qualname__", None) or type(function).__qualname__
+
+
+_Call = tuple[str | None, bool]
+"""Why a call does not fit, and whether it would only make a generator."""
+_calls: weakref.WeakKeyDictionary[Callable[..., Any], dict[tuple[int, tuple[str, ...]], _Call]] = (
+    weakref.WeakKeyDictionary()
+)
+"""What was found out of functions: a program may add one with a hundred thousand arguments."""
+
+
+def _call_of(function: Callable[..., Any], count: int, names: tuple[str, ...]) -> _Call:
+    """Return what comes of a call with so many arguments, and keywords of these names."""
+    try:
+        known = _calls.setdefault(function, {})
+    except TypeError:  # neither hashed nor weakly held
+        return _looked_at(function, count, names)
+    call = known.get((count, names))
+    if call is None:
+        if len(known) >= _CALLS_KEPT:
+            known.clear()
+        call = known[count, names] = _looked_at(function, count, names)
+    return call
+
+
+def _looked_at(function: Callable[..., Any], count: int, names: tuple[str, ...]) -> _Call:
+    misfit = None
+    try:
+        inspect.signature(function).bind(*[None] * count, **dict.fromkeys(names))
+    except TypeError as error:
+        misfit = str(error)
+    except ValueError:
+        pass  # some functions written in C do not tell their signature
+    is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+    return misfit, is_generator

@@ -18,24 +18,25 @@ _INTEGER_LIMIT = 1 << 63
 
 def is_json(value: object, depth: int = _DEPTH) -> bool:
     """Whether a value equals, types included, what is read back after it was written as JSON."""
+    # By exact types, the likeliest first: a subclass would come back as what it derives from.
     kind = type(value)
+    if kind is str:
+        return _is_text(value)  # type: ignore[arg-type]
     if value is None or kind is bool:
         return True
-    if isinstance(value, str):
-        return kind is str and _is_text(value)
-    if isinstance(value, int):
-        return kind is int and -_INTEGER_LIMIT <= value < _INTEGER_LIMIT
-    if isinstance(value, float):
-        return kind is float and math.isfinite(value)
+    if kind is int:
+        return -_INTEGER_LIMIT <= value < _INTEGER_LIMIT  # type: ignore[operator]
+    if kind is float:
+        return math.isfinite(value)  # type: ignore[arg-type]
     if depth == 0:
         return False
-    if isinstance(value, list):
-        return kind is list and all(is_json(item, depth - 1) for item in value)
-    if isinstance(value, dict):
-        return kind is dict and all(
-            type(key) is str and _is_text(key) and is_json(item, depth - 1)
-            for key, item in value.items()
-        )
+    if kind is list:
+        return all(is_json(item, depth - 1) for item in value)  # type: ignore[attr-defined]
+    if kind is dict:
+        for key, item in value.items():  # type: ignore[attr-defined]
+            if type(key) is not str or not _is_text(key) or not is_json(item, depth - 1):
+                return False
+        return True
     return False
 
 

@@ -18,7 +18,15 @@ from task_scheduler.tasks.log_cleanup import LogCleanupTask
 from task_scheduler.tasks.script import ScriptTask
 from task_scheduler.tasks.task import BaseTask, check_name, check_task_id
 
-__all__ = ["KINDS", "entry_of", "kind_of", "resolve_function", "restore_task", "warnings_of"]
+__all__ = [
+    "KINDS",
+    "EntryMaker",
+    "entry_of",
+    "kind_of",
+    "resolve_function",
+    "restore_task",
+    "warnings_of",
+]
 
 KINDS: Mapping[str, type[BaseTask]] = {
     "function": FunctionTask,
@@ -29,6 +37,101 @@ KINDS: Mapping[str, type[BaseTask]] = {
 """The kinds that can be stored; ``custom`` lives in the process that added it alone."""
 
 
+_SHORT = 100
+"""Characters up to which an id or a name that can be printed is surely fit."""
+
+
+class EntryMaker:
+    """Makes the entries of many tasks: what they have in common is worked out once."""
+
+    def __init__(self, defaults: Policies, *, origin: str = "api") -> None:
+        self._defaults = defaults
+        self._origin = origin
+        self._kinds: dict[type, str] = {}
+        self._policies: dict[tuple[tuple[str, type, Any], ...], Policies] = {}
+        self._definitions: dict[str, dict[str, Any]] = {}
+
+    def kind_of(self, task: BaseTask) -> str:
+        """Return the kind of a task; raises DefinitionError where this is none."""
+        kind = self._kinds.get(type(task))
+        if kind is None:
+            _check_is_task(task)
+            kind = self._kinds[type(task)] = kind_of(task)
+        return kind
+
+    def entry_of(
+        self, task: BaseTask, rules: tuple[Mapping[str, Any], ...], *, has_user_rule: bool
+    ) -> Entry:
+        """Return the entry of a task: its rules in plain form, its policies over the defaults.
+
+        It is code-bound if the task cannot be made again from JSON or a rule is the user's own
+        code. Raises DefinitionError where this is no task, or cannot be isolated as its policies
+        ask.
+        """
+        kind = self._kinds.get(type(task)) or self.kind_of(task)
+        task_id, name = task.task_id, task.name
+        if not (
+            type(task_id) is type(name) is str
+            and 0 < len(task_id) <= _SHORT
+            and 0 < len(name) <= _SHORT
+            and task_id.isprintable()
+            and name.isprintable()
+            and not task_id.isspace()
+            and not name.isspace()
+        ):
+            _check_identity(task)
+        policies = self._policies_of(task) if task.policy_options else self._defaults
+        executor = "thread"
+        definition: dict[str, Any] | None = None
+        # Of a custom task only what every task has is read: its other attributes are the user's.
+        if kind == "function" and isinstance(task, FunctionTask):
+            definition = self._definition_of(task)
+            if policies.isolation is Isolation.PROCESS:
+                # Asked for by the defaults too: never a thread where a process was promised.
+                task.require_isolable()
+                executor = "process"
+        elif kind != "custom":
+            executor = task.executor
+            definition = task.definition()
+        stored = {} if definition is None else definition
+        if task.description:
+            stored = {**stored, "description": task.description}
+        return Entry(
+            task_id=task_id,
+            name=name,
+            kind=kind,
+            executor=executor,
+            definition=stored,
+            rules=rules,
+            policies=policies,
+            is_code_bound=definition is None or has_user_rule,
+            origin=self._origin,
+        )
+
+    def _policies_of(self, task: BaseTask) -> Policies:
+        try:
+            # With their types: True is no number of retries, and yet equals 1.
+            key = tuple((name, type(v), v) for name, v in task.policy_options.items())
+            found = self._policies.get(key)
+        except TypeError:  # a list, as `after` takes it
+            return policies_from(task.policy_options, self._defaults)
+        if found is None:
+            found = self._policies[key] = policies_from(task.policy_options, self._defaults)
+        return found
+
+    def _definition_of(self, task: FunctionTask) -> dict[str, Any] | None:
+        reference = task.bare_reference
+        if reference is None:
+            return task.definition()
+        known = self._definitions.get(reference)
+        if known is None:
+            found = task.definition()
+            if found is None:
+                return None
+            known = self._definitions[reference] = found
+        return known
+
+
 def entry_of(
     task: BaseTask,
     rules_plain: Iterable[Mapping[str, Any]],
@@ -37,41 +140,9 @@ def entry_of(
     has_user_rule: bool,
     origin: str = "api",
 ) -> Entry:
-    """Return the entry of a task: its rules in plain form, its policies over the defaults.
-
-    It is code-bound if the task cannot be made again from JSON or a rule is the user's own code.
-    Raises DefinitionError where this is no task, or cannot be isolated as its policies ask.
-    """
-    _check_is_task(task)
-    policies = policies_from(task.policy_options, defaults)
-    kind = kind_of(task)
-    executor = "thread"
-    definition: dict[str, Any] | None = None
-    # Of a custom task only what every task has is read: its other attributes are the user's.
-    if kind != "custom":
-        executor = task.executor
-        definition = task.definition()
-    if isinstance(task, FunctionTask) and kind == "function":
-        if policies.isolation is Isolation.PROCESS:
-            # Asked for by the defaults too: never a thread where a process was promised.
-            task.require_isolable()
-            executor = "process"
-        else:
-            executor = "thread"
-    stored: dict[str, Any] = dict(definition or {})
-    if task.description:
-        stored["description"] = task.description
-    return Entry(
-        task_id=task.task_id,
-        name=task.name,
-        kind=kind,
-        executor=executor,
-        definition=stored,
-        rules=tuple(rules_plain),
-        policies=policies,
-        is_code_bound=definition is None or has_user_rule,
-        origin=origin,
-    )
+    """Return the entry of one task, as `EntryMaker` makes it."""
+    maker = EntryMaker(defaults, origin=origin)
+    return maker.entry_of(task, tuple(rules_plain), has_user_rule=has_user_rule)
 
 
 def warnings_of(task: BaseTask) -> list[str]:
@@ -152,6 +223,9 @@ def _check_is_task(task: object) -> None:
         raise DefinitionError("tasks.class_not_instance", class_name=task.__name__)
     if not isinstance(task, BaseTask):
         raise DefinitionError("tasks.not_a_task", value=task)
+
+
+def _check_identity(task: BaseTask) -> None:
     # Again, as at its making: a subclass may have forgotten super().__init__(task_id, name).
     if not task.task_id:
         raise DefinitionError("tasks.no_super_init", class_name=type(task).__name__)

@@ -161,4 +161,6 @@ def check_name(task_id: str, name: object) -> str:
 
 
 def _is_showable(text: str) -> bool:
-    return all(unicodedata.category(character) not in _UNSHOWABLE for character in text)
+    return text.isprintable() or all(
+        unicodedata.category(character) not in _UNSHOWABLE for character in text
+    )

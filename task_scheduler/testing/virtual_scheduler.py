@@ -288,9 +288,7 @@ class VirtualScheduler:
             )
             for task, rules in pairs
         ]
-        before = [(e.task_id, self._bindings.snapshot(e.task_id)) for e in entries]
-        for entry, (task, rules) in zip(entries, pairs, strict=True):
-            self._bindings.bind(entry, task, rules)
+        undo = self._bindings.bind_all(entries, pairs)
         queueing = {entry.task_id for entry in entries if may_queue(entry.policies)}
         # The end of a parent is news at once.
         queueing.update(link.task_id for entry in entries for link in entry.policies.after)
@@ -298,8 +296,7 @@ class VirtualScheduler:
         try:
             self._command(AddEntries, entries=entries)
         except BaseException:
-            for task_id, bound in before:
-                self._bindings.restore(task_id, bound)
+            undo()
             raise
 
     def _command(self, kind: type[Command], **arguments: Any) -> Any:

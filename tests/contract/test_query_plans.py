@@ -56,6 +56,22 @@ ON_THE_TICK = [
     "prune_starts",
     "delay_runs",
 ]
+AT_A_START = [
+    "plan_boot_runs",
+    "boot_of_epochs",
+    "claimed_runs",
+    "unbind_all",
+    "hold_unresolved",
+    "free_resolved",
+    "forget_threads",
+    "function_references",
+    "resolve_functions",
+    "resolve_again",
+    "delayed_tasks",
+    "queued_tasks",
+    "ids_from",
+    "kinds_of",
+]
 TABLES = ("entries", "progress", "runs", "attempts", "skips", "starts")
 
 
@@ -79,6 +95,27 @@ def test_a_statement_of_the_tick_searches_and_does_not_scan(store: SqliteStore, 
         line for line in plan if (found := re.match(r"SCAN (\w+)", line)) and found[1] in tables
     ]
     assert not scans, "\n".join(plan)
+
+
+@pytest.mark.parametrize("name", AT_A_START)
+def test_a_statement_of_a_start_reads_no_table_whole(store: SqliteStore, name: str) -> None:
+    """There may be a million entries: only an index of the few that are meant is walked along."""
+    text = statement(name)
+    parameters = dict.fromkeys(re.findall(r":([a-z_]+)", text), "[]")
+    partial = {
+        row[0]
+        for row in store._connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'index' AND sql LIKE '% WHERE %'"
+        )
+    }
+    names = set(re.findall(r"\b(?:FROM|JOIN|UPDATE) \w+ AS (\w+)", text))
+
+    plan = [row[3] for row in store._connection.execute(f"EXPLAIN QUERY PLAN {text}", parameters)]
+
+    for line in plan:
+        found = re.match(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX (\w+))?", line)
+        if found and found[1] in {*TABLES, *names} - {"epochs", "rule"}:
+            assert found[2] in partial, "\n".join(plan)
 
 
 def test_the_next_moments_are_read_off_the_ends_of_two_indexes(store: SqliteStore) -> None:

@@ -5,8 +5,7 @@ SELECT json_array(number, hash) FROM audit ORDER BY number DESC LIMIT 1;
 -- name: insert_audit
 -- What a tick changed.
 INSERT INTO audit (number, at, actor, action, task_id, before, after, hash)
-SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4,
-    nullif(j.value -> 5, 'null'), nullif(j.value -> 6, 'null'), j.value ->> 7 FROM json_each(:rows) AS j;
+VALUES (:each_number, :each_at, :each_actor, :each_action, :each_task_id, :each_before, :each_after, :each_hash);
 
 -- name: list_audit
 -- A page of changes, the newest first.

@@ -8,7 +8,8 @@ INSERT INTO epochs (boot_id, pid, version, started_at) VALUES (:boot_id, :pid, :
 INSERT OR IGNORE INTO runs (task_id, key, origin, state, scheduled_at, due_at, waiting_for, priority, executor)
 SELECT e.task_id, 'boot:' || :boot_id, 'schedule', 'waiting', :now, :now, 'overlap',
     coalesce(e.policies ->> 'priority', 0), e.executor
-FROM entries AS e WHERE :boot_id IS NOT (SELECT boot_id FROM epochs ORDER BY epoch DESC LIMIT 1 OFFSET 1)
+FROM entries AS e WHERE instr(lower(e.rules), '@reboot')
+AND :boot_id IS NOT (SELECT boot_id FROM epochs ORDER BY epoch DESC LIMIT 1 OFFSET 1)
 AND EXISTS (SELECT 1 FROM json_each(e.rules) AS rule WHERE lower(trim(rule.value ->> 'cron')) = '@reboot');
 
 -- name: last_epoch
@@ -47,6 +48,14 @@ SELECT json_group_array(json_array(e.task_id, e.name, e.kind, e.executor, json(e
 FROM entries AS e JOIN progress AS p ON p.task_id = e.task_id
 WHERE e.task_id IN (SELECT value FROM json_each(:ids));
 
+-- name: has_entries
+-- Whether there is any.
+SELECT EXISTS (SELECT 1 FROM entries);
+
+-- name: kinds_of
+-- Which of these tasks there are, and their kinds.
+SELECT json_group_object(task_id, kind) FROM entries WHERE task_id IN (SELECT value FROM json_each(:ids));
+
 -- name: calendar_entries
 -- Entries whose moments follow the calendar, and whose next one is yet to come or unknown.
 SELECT json_group_array(json_array(p.task_id, p.revision, p.anchor, p.cursor, p.next_due_at))
@@ -65,29 +74,32 @@ AND task_id IN (SELECT task_id FROM progress WHERE NOT is_resolved);
 UPDATE runs SET waiting_for = (SELECT CASE WHEN p.paused_at IS NOT NULL AND runs.origin = 'schedule' THEN 'pause' END
     FROM progress AS p WHERE p.task_id = runs.task_id)
 WHERE state IN ('waiting', 'running') AND state = 'waiting' AND waiting_for = 'code'
-AND task_id IN (SELECT task_id FROM progress WHERE is_resolved);
+AND EXISTS (SELECT 1 FROM progress AS p WHERE p.task_id = runs.task_id AND p.is_resolved);
 
 -- name: forget_threads
 -- A new process: whatever thread held a retry back is gone.
 UPDATE runs SET waiting_for = 'retry' WHERE waiting_for = 'thread' AND state IN ('waiting', 'running');
 
 -- name: function_references
--- The code that stored entries need; few, however many the entries.
-SELECT json_group_array(DISTINCT definition ->> 'function') FROM entries
-WHERE kind = 'function' AND NOT is_code_bound AND executor = 'thread';
+-- The code that stored entries need, found by leaps: few functions, however many the entries.
+WITH RECURSIVE names(function) AS (
+    SELECT (SELECT min(function) FROM entries WHERE function IS NOT NULL)
+    UNION ALL
+    SELECT (SELECT min(e.function) FROM entries AS e WHERE e.function > names.function)
+    FROM names WHERE names.function IS NOT NULL)
+SELECT json_group_array(function) FROM names WHERE function IS NOT NULL;
 
 -- name: resolve_functions
 -- Entries whose code is gone stay visible and do not fire.
 UPDATE progress SET is_resolved = 0, plan_at = NULL WHERE task_id IN (
-    SELECT task_id FROM entries WHERE kind = 'function'
-    AND definition ->> 'function' IN (SELECT value FROM json_each(:gone)));
+    SELECT task_id FROM entries WHERE function IN (SELECT value FROM json_each(:gone)));
 
 -- name: resolve_again
 -- Importable entries whose code is back.
 UPDATE progress SET is_resolved = 1, plan_at = CASE WHEN paused_at IS NULL THEN next_due_at END
-WHERE NOT is_resolved AND task_id IN (SELECT task_id FROM entries WHERE NOT is_code_bound)
-AND task_id NOT IN (SELECT task_id FROM entries WHERE kind = 'function'
-    AND definition ->> 'function' IN (SELECT value FROM json_each(:gone)));
+WHERE NOT is_resolved AND (SELECT NOT e.is_code_bound
+    AND coalesce(e.function, '') NOT IN (SELECT value FROM json_each(:gone))
+    FROM entries AS e WHERE e.task_id = progress.task_id);
 
 -- name: put_entries
 -- The definition, new or changed.
@@ -155,10 +167,11 @@ UPDATE progress SET paused_at = NULL, pause_reason = NULL, resume_at = NULL, cur
 
 -- name: free_runs
 -- What waited for a pause to end, or for code to be bound, and has nothing else to wait for.
+-- The plus keeps SQLite from preparing it anew at every call, in the hope of a partial index for that value.
 UPDATE runs SET waiting_for = (SELECT CASE WHEN NOT p.is_resolved THEN 'code'
         WHEN p.paused_at IS NOT NULL AND runs.origin = 'schedule' THEN 'pause' END
         FROM progress AS p WHERE p.task_id = runs.task_id)
-WHERE state IN ('waiting', 'running') AND waiting_for = :waiting_for
+WHERE state IN ('waiting', 'running') AND +waiting_for = :waiting_for
 AND task_id IN (SELECT value FROM json_each(:ids));
 
 -- name: seats_of
@@ -195,3 +208,20 @@ SELECT json_group_array(task_id) FROM (SELECT task_id FROM progress ORDER BY tas
 -- What became of the occurrences of a range: their moments, and whether they were given up unstarted.
 SELECT json_group_array(json_array(scheduled_at, state = 'skipped')) FROM runs WHERE task_id = :task_id
 AND origin IN ('schedule', 'backfill') AND scheduled_at >= :first AND scheduled_at <= :last;
+
+-- name: put_definitions
+-- What entries are, new or changed: the row here stands for many, which go in as values (`stores.row_values`).
+INSERT INTO entries (task_id, name, kind, executor, definition, rules, policies, origin, is_code_bound, added_at,
+    updated_at, anchoring, pool, function)
+VALUES (:each_task_id, :each_name, :each_kind, :each_executor, :each_definition, :each_rules, :each_policies,
+    :each_origin, :each_is_code_bound, :each_added_at, :each_updated_at, :each_anchoring, :each_pool, :each_function)
+ON CONFLICT (task_id) DO UPDATE SET name = excluded.name, executor = excluded.executor,
+    definition = excluded.definition, rules = excluded.rules, policies = excluded.policies,
+    origin = excluded.origin, is_code_bound = excluded.is_code_bound, updated_at = excluded.updated_at,
+    anchoring = excluded.anchoring, pool = excluded.pool, function = excluded.function, skips_before = CASE
+        WHEN rules = excluded.rules THEN skips_before ELSE coalesce((SELECT max(skip_id) FROM skips), 0) END;
+
+-- name: new_progress
+-- The cursors of new entries.
+INSERT INTO progress (task_id, revision, is_resolved, anchor, next_due_at, plan_at)
+VALUES (:each_task_id, 1, 1, :each_anchor, :each_next_due_at, :each_plan_at);

@@ -37,8 +37,8 @@ SELECT json_group_object(task_id, duration) FROM (
 WHERE position = max(1, CAST(total * 0.95 + 0.999999 AS INTEGER));
 
 -- name: ids_from
--- The tasks that one kind of source declared.
-SELECT json_group_array(task_id) FROM entries WHERE origin = :origin;
+-- The tasks that one kind of source declared, other than programs.
+SELECT json_group_array(task_id) FROM entries WHERE origin <> 'api' AND origin = :origin;
 
 -- name: count_running
 -- The runs that run now.

@@ -59,6 +59,7 @@ EVENTS: list[tuple[events.Event, str]] = [
     (events.SupervisionFaltered("a launcher was replaced"), "ERROR"),
     (events.SupervisionFaltered("a supervisor was stopped", "pump", 7, 1), "ERROR"),
     (events.EntryAdded(*TASK), "INFO"),
+    (events.EntriesAdded(("pump", "lamp")), "INFO"),
     (events.EntryRemoved(*TASK), "INFO"),
     (events.EntryPaused(*TASK), "INFO"),
     (events.EntryResumed(*TASK), "INFO"),
