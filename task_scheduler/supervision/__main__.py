@@ -16,6 +16,10 @@ def main() -> None:
     # Last on the path: a file of the user's that is named like a standard module must not win.
     sys.path.append(os.path.dirname(package))
 
+    from task_scheduler.supervision.memory_layout import fill_holes
+
+    # Before our own modules are loaded, of which supervisors use nearly everything.
+    fill_holes()
     from task_scheduler.supervision.launcher import serve
 
     serve(int(sys.argv[1]), os.fsencode(sys.argv[2]))

@@ -18,7 +18,8 @@ __all__ = [
 
 FORMAT = 1
 MOST_REASON_BYTES = 4_096
-_ONLY_THE_NAME = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC if hasattr(os, "O_PATH") else 0
+# Of a link the name too: macOS has another word for it.
+_ONLY_THE_NAME = getattr(os, "O_PATH", 0) | getattr(os, "O_SYMLINK", os.O_NOFOLLOW) | os.O_CLOEXEC
 
 
 def path_in(folder: bytes, name: str) -> bytes:
@@ -28,12 +29,9 @@ def path_in(folder: bytes, name: str) -> bytes:
 
 def exists(folder: bytes, name: str) -> bool:
     """Whether one of the files is there, be it a link to nowhere."""
-    path = path_in(folder, name)
-    if not _ONLY_THE_NAME:
-        return os.path.lexists(path)
     # The result of a `stat` is large, and what a supervisor touches once it has for life.
     try:
-        os.close(os.open(path, _ONLY_THE_NAME))
+        os.close(os.open(path_in(folder, name), _ONLY_THE_NAME))
     except FileNotFoundError:
         return False
     return True

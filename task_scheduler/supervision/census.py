@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 
 from task_scheduler.supervision.attempt_files import write_members
-from task_scheduler.supervision.process_tree import descendants, read_proc, read_stat
+from task_scheduler.supervision.process_tree import read_stat
+from task_scheduler.supervision.small_files import read_proc
 
 __all__ = ["Census", "oom_kills"]
 
@@ -31,9 +32,8 @@ class Census:
         self.peak_memory_bytes = 0
         """The most that was seen at one look: a lower bound of the peak."""
 
-    def look(self, task_pid: int, now: int) -> None:
-        """Look at the tree, of which the task itself is known already."""
-        found = descendants(os.getpid())
+    def look(self, found: list[int], task_pid: int, now: int) -> None:
+        """Look at our descendants that were found; the task itself is known already."""
         self._measure(found)
         members = {}
         for pid in found:
@@ -63,13 +63,16 @@ class Census:
 
 def oom_kills() -> int:
     """Return how many processes the kernel has killed for want of memory since boot."""
-    _, _, rest = read_proc("/proc/vmstat").partition(b"\noom_kill ")
-    number = rest.partition(b"\n")[0]
-    return int(number) if number else 0
+    return _number_in("/proc/vmstat", b"\noom_kill ") or 0
 
 
 def _share(pid: int, most: int) -> int:
     """Return a process's memory in bytes, pages that several have divided among them (PSS)."""
-    _, _, rest = read_proc(f"/proc/{pid}/smaps_rollup").partition(b"\nPss:")
-    words = rest.split(None, 1)
-    return int(words[0]) * 1_024 if words else most
+    share = _number_in(f"/proc/{pid}/smaps_rollup", b"\nPss:")
+    return most if share is None else share * 1_024
+
+
+def _number_in(path: str, name: bytes) -> int | None:
+    """Return the number that a file of ``/proc`` tells behind a name; None where there is none."""
+    _, found, rest = read_proc(path).partition(name)
+    return int(rest.split(None, 1)[0]) if found else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 
-from task_scheduler.supervision.exit_record import address_of
+from task_scheduler.supervision.exit_record import reach
 
 __all__ = ["Doorbell"]
 
@@ -64,11 +64,6 @@ class Doorbell:
         if os.path.lexists(self._path):
             # Left by a scheduler that was killed: nobody listens to it, and it is in the way.
             os.unlink(self._path)
-        folder, address = address_of(self._path)
-        try:
-            self._socket.bind(address)
-        finally:
-            if folder >= 0:
-                os.close(folder)
+        reach(self._path, self._socket.bind)
         os.chmod(self._path, 0o600)
         self._inode = os.stat(self._path).st_ino

@@ -10,11 +10,13 @@ import errno
 import json
 import os
 import socket
+from collections.abc import Callable
+from contextlib import suppress
 
 from task_scheduler.supervision.attempt_files import path_in
 from task_scheduler.supervision.small_files import CREATE
 
-__all__ = ["ExitRecord", "address_of", "ring"]
+__all__ = ["ExitRecord", "reach", "ring"]
 
 _RESERVED_BYTES = 4_096
 """One block. A record is shorter, unless the reason of a cancel is a page of control characters."""
@@ -52,28 +54,24 @@ class ExitRecord:
 
 def ring(bell: bytes, name: bytes) -> None:
     """Tell the scheduler, if there is one, that the attempt in folder `name` has ended."""
-    folder = -1
-    try:
-        folder, address = address_of(bell)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-            # Its queue is short; a scheduler that is alive empties it at once.
-            sender.settimeout(_RING_SECONDS)
-            sender.sendto(name, address)
-    except OSError:
-        # Nobody listens: the next scheduler finds the record.
-        return
-    finally:
-        if folder >= 0:
-            os.close(folder)
+    # Where nobody listens the next scheduler finds the record.
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        # Its queue is short; a scheduler that is alive empties it at once.
+        sender.settimeout(_RING_SECONDS)
+        reach(bell, lambda address: sender.sendto(name, address))
 
 
-def address_of(path: bytes) -> tuple[int, bytes]:
-    """Return an address of a socket, and the descriptor to close after its use (-1: none).
+def reach(path: bytes, use: Callable[[bytes], object]) -> None:
+    """Have a socket's address used.
 
     A path that is too long for an address is reached through its folder's descriptor, which only
     Linux can; elsewhere it stays as it is, and the system refuses it.
     """
     if len(path) <= _LONGEST_ADDRESS or not os.path.isdir("/proc/self/fd"):
-        return -1, path
+        use(path)
+        return
     folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    return folder, b"/proc/self/fd/%d/%s" % (folder, os.path.basename(path))
+    try:
+        use(b"/proc/self/fd/%d/%s" % (folder, os.path.basename(path)))
+    finally:
+        os.close(folder)

@@ -7,6 +7,7 @@ answer is False and supervision falls back on the process group.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 from task_scheduler.supervision.small_files import write_file
 
@@ -22,14 +23,11 @@ _library = None
 def load() -> None:
     """Load the C library; before any fork, because a forked child should only call it."""
     global _library
-    if not sys.platform.startswith("linux"):
-        return
-    try:
-        import ctypes
+    if sys.platform.startswith("linux"):
+        with suppress(ImportError, OSError):
+            import ctypes
 
-        _library = ctypes.CDLL(None)
-    except (ImportError, OSError):
-        return
+            _library = ctypes.CDLL(None)
 
 
 def adopt_orphans() -> bool:

@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import gc
 import os
-import resource  # noqa: F401  loaded here once, instead of by the first `wait4` of every supervisor
 import select
 import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from task_scheduler.supervision import kernel, task_start
 from task_scheduler.supervision.attempt_files import write_members
 from task_scheduler.supervision.hearing import HEARD, Hearing, hear
+from task_scheduler.supervision.memory_layout import fill_holes
 from task_scheduler.supervision.orders import FOREIGN_ORDER, MessageStream, Order, encode_message
 from task_scheduler.supervision.process_tree import descendants, kill_descendants, start_time
 from task_scheduler.supervision.rehearsal import rehearse
@@ -45,14 +46,14 @@ def serve(descriptor: int, folder: bytes, make: Callable[..., Launcher] | None =
     kernel.load()
     kernel.set_name(b"tsk-launcher")
     is_guardian = kernel.adopt_orphans()
-    if descriptor != _CHANNEL:
-        os.dup2(descriptor, _CHANNEL)
+    os.dup2(descriptor, _CHANNEL)
     os.set_inheritable(_CHANNEL, False)
     hear()
     rehearse(folder)
     # With the scheduler's number of the channel goes what the rehearsal has opened.
     os.closerange(_CHANNEL + 1, max(_CHANNEL, descriptor) + _MOST_DESCRIPTORS)
     # Out of the collector's sight: what is not touched stays shared with every supervisor.
+    fill_holes()
     gc.disable()
     gc.freeze()
     with socket.socket(fileno=_CHANNEL) as channel:
@@ -85,10 +86,9 @@ class Launcher:
                     self._part()
 
     def _take_orders(self) -> bool:
-        try:
+        data = b""
+        with suppress(ConnectionError):
             data = self._channel.recv(_CHUNK_BYTES)
-        except ConnectionError:
-            return False
         for content in self._orders.feed(data):
             try:
                 order = Order(content)
@@ -149,10 +149,9 @@ class Launcher:
         """Return a child that has ended and may be reaped, -1 for any; 0 if there is none."""
         if not self._is_guardian:
             return -1 if self._folders else 0
-        try:
+        ended = None
+        with suppress(ChildProcessError):
             ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            return 0
         if ended is None:
             return 0
         if ended.si_pid in self._folders and (ended.si_status or ended.si_code != os.CLD_EXITED):
@@ -168,21 +167,16 @@ class Launcher:
             if not orphans:
                 return
             for pid in orphans:
-                try:
+                # It is not ours yet where its parent is being killed.
+                with suppress(ChildProcessError):
                     os.waitpid(pid, os.WNOHANG)
-                except ChildProcessError:
-                    # Not ours yet: its parent is being killed.
-                    continue
             time.sleep(_SWEEP_SECONDS)
-        left = descendants(os.getpid(), frozenset(self._folders))
-        write_members(folder, {pid: start_time(pid) for pid in left})
+        write_members(folder, {pid: start_time(pid) for pid in orphans})
 
     def _tell_status(self, folder: bytes, status: int) -> None:
         self._tell({"name": os.path.basename(folder).decode("latin-1"), "status": status})
 
     def _tell(self, fields: dict[str, object]) -> None:
-        try:
+        # Where the scheduler is gone the next read says so.
+        with suppress(OSError):
             self._channel.sendall(encode_message(fields))
-        except OSError:
-            # The scheduler is gone; the next read says so.
-            return

@@ -20,7 +20,8 @@ FOREIGN_ORDER = -1_000
 """The status of an order that another release wrote in a newer format: nothing was started."""
 FOLDER_VARIABLE = "TASK_SCHEDULER_ATTEMPT_FOLDER"
 """In the environment of every task: what is left of a tree whose supervisor died is found by it."""
-_PREFIX_BYTES = 4
+_PREFIX = 4
+"""Bytes that tell the length of a message."""
 
 
 class Order:
@@ -29,12 +30,13 @@ class Order:
     Raises an error of `FOREIGN` where the content of a message is none of ours.
     """
 
-    FOREIGN = (AttributeError, KeyError, TypeError, ValueError)
+    FOREIGN = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
     notes: Mapping[str, object] = {}
     """What is added to the exit record: how it was started, where that was not by the launcher."""
 
     def __init__(self, content: bytes) -> None:
-        fields = json.loads(content)
+        # What it has to find out by itself, the encoding, it would find out in memory of its own.
+        fields = json.loads(content.decode("ascii"))
         if fields.get("format", 1) > FORMAT:
             raise ValueError(f"an order of format {fields['format']!r}")
         self.folder = _bytes(fields["folder"])
@@ -58,11 +60,15 @@ class Order:
         """The environment of the task."""
         return {_bytes(name): _bytes(value) for name, value in json.loads(self._env)}
 
-    @property
-    def texts(self) -> dict[str, str]:
-        """Sentences in the user's language; what only the supervisor knows stands as ``{name}``."""
-        texts: dict[str, str] = json.loads(self._texts)
-        return texts
+    def text(self, key: str, **values: str) -> str:
+        """Return a sentence in the user's language; empty where an older release has none.
+
+        What only the supervisor knows stands in it as ``{name}``, and is one of `values`.
+        """
+        text: str = json.loads(self._texts).get(key, "")
+        for name, value in values.items():
+            text = text.replace("{" + name + "}", value)
+        return text
 
     @staticmethod
     def name_in(content: bytes) -> str:
@@ -77,25 +83,23 @@ class MessageStream:
     """Cut what arrives into the contents of messages."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._buffer = b""
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes; return the contents of the messages that are whole now."""
         self._buffer += data
         contents = []
-        while len(self._buffer) >= _PREFIX_BYTES:
-            end = _PREFIX_BYTES + int.from_bytes(self._buffer[:_PREFIX_BYTES], "big")
-            if len(self._buffer) < end:
-                break
-            contents.append(bytes(self._buffer[_PREFIX_BYTES:end]))
-            del self._buffer[:end]
+        # Of half a prefix, too, the end is beyond what is there.
+        while len(self._buffer) >= (end := _PREFIX + int.from_bytes(self._buffer[:_PREFIX], "big")):
+            contents.append(self._buffer[_PREFIX:end])
+            self._buffer = self._buffer[end:]
         return contents
 
 
 def encode_message(fields: Mapping[str, object]) -> bytes:
     """Return one message: its length, then JSON."""
     content = json.dumps(fields).encode("ascii")
-    return len(content).to_bytes(_PREFIX_BYTES, "big") + content
+    return len(content).to_bytes(_PREFIX, "big") + content
 
 
 def _packed(value: object) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from task_scheduler.supervision.small_files import CREATE
 
@@ -21,16 +21,14 @@ _ESCAPE_SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x0
 class Output:
     """The output of one attempt. Raises FileExistsError where the attempt had one before.
 
-    Of `texts`, called when they are needed, ``truncated`` stands where the limit was reached, and
-    ``gap`` (with ``{count}``) where bytes are missing.
+    The sentence ``truncated`` stands where the limit was reached, and ``gap`` (with the `count` of
+    them) where bytes are missing.
     """
 
-    def __init__(
-        self, path: bytes, limit_bytes: int, texts: Callable[[], Mapping[str, str]]
-    ) -> None:
+    def __init__(self, path: bytes, limit_bytes: int, text: Callable[..., str]) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_EXCL | CREATE, 0o600)
         self._left = limit_bytes
-        self._texts = texts
+        self._text = text
         self._missing = 0
         self._tail = b""
         self.total_bytes = 0
@@ -63,9 +61,7 @@ class Output:
 
     def _keep(self, data: bytes) -> None:
         """Write to the file; where it takes no more, count what is missing and try again later."""
-        note = b""
-        if self._missing:
-            note = self._line("gap").replace(b"{count}", b"%d" % self._missing)
+        note = self._line("gap", count=str(self._missing)) if self._missing else b""
         left = note + data
         try:
             while left:
@@ -75,7 +71,7 @@ class Output:
         # As long as the note is not whole in the file, it stands for what comes now as well.
         self._missing = len(left) if len(left) <= len(data) else self._missing + len(data)
 
-    def _line(self, key: str) -> bytes:
+    def _line(self, key: str, **values: str) -> bytes:
         # An order of an older release has fewer sentences.
-        text = self._texts().get(key, "[...]")
+        text = self._text(key, **values) or "[...]"
         return b"\n" + text.encode("utf-8", "replace") + b"\n"

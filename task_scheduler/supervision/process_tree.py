@@ -11,15 +11,13 @@ import signal
 from collections.abc import Callable
 from typing import NamedTuple
 
-from task_scheduler.supervision.small_files import read_file
+from task_scheduler.supervision.small_files import read_proc
 
-__all__ = [
-    "ProcessStat", "descendants", "kill_descendants", "read_proc", "read_stat", "send", "start_time"
-]  # fmt: skip
+__all__ = ["ProcessStat", "descendants", "kill_descendants", "read_stat", "send", "start_time"]
 
 _HAS_CHILDREN_FILES = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 _STOP_ROUNDS = 100
-_open_process = getattr(os, "pidfd_open", None)
+_open_process = getattr(os, "pidfd_open", lambda _pid: -1)
 
 
 class ProcessStat(NamedTuple):
@@ -35,11 +33,6 @@ class ProcessStat(NamedTuple):
     def is_living(self) -> bool:
         """Whether it is more than a remnant that waits to be reaped."""
         return self.state not in (b"Z", b"X", b"x")
-
-
-def read_proc(path: str) -> bytes:
-    """Return a file of ``/proc`` whole; nothing where it cannot be read."""
-    return read_file(path) or b""
 
 
 def read_stat(pid: int) -> ProcessStat | None:
@@ -69,10 +62,10 @@ def descendants(root: int, spared: frozenset[int] = frozenset()) -> list[int]:
     return found[1:]
 
 
-def kill_descendants(root: int, spared: frozenset[int] = frozenset()) -> set[int]:
+def kill_descendants(root: int, spared: frozenset[int] = frozenset()) -> None:
     """Send KILL to every descendant of a process, as `descendants` names them.
 
-    Returns those that may not be signalled: they run as another user.
+    Those that run as another user may be out of reach; who looks again finds them.
 
     All are stopped first, until a look finds no new one: what is stopped neither forks nor reaps,
     so that a fork bomb comes to rest and no pid is used anew meanwhile.
@@ -93,7 +86,6 @@ def kill_descendants(root: int, spared: frozenset[int] = frozenset()) -> set[int
                 refusing.add(pid)
     for pid in stopped:
         send(pid, signal.SIGKILL)
-    return refusing
 
 
 def send(pid: int, number: int, is_meant: Callable[[ProcessStat], bool] | None = None) -> bool:
@@ -104,7 +96,7 @@ def send(pid: int, number: int, is_meant: Callable[[ProcessStat], bool] | None =
     where another user runs the process.
     """
     try:
-        process = -1 if _open_process is None else _open_process(pid)
+        process = _open_process(pid)
     except ProcessLookupError:
         return False
     except OSError:

@@ -8,8 +8,6 @@ launcher: a quarter of what it has for itself. Done here once, it is shared by a
 from __future__ import annotations
 
 import os
-import signal
-import time
 
 from task_scheduler.supervision import kernel
 from task_scheduler.supervision.census import Census
@@ -23,12 +21,7 @@ _ROUNDS = 9
 """Code is specialized when it is entered for the ninth time."""
 _PREFIX = b"rehearsal-"
 # A folder is no program: what is forked ends where it would have become one.
-_ORDER = {
-    "argv": ["/"],
-    "working_dir": "/",
-    "env": [],
-    "texts": {"truncated": "", "not_allowed": ""},
-}
+_ORDER = {"argv": ["/"], "working_dir": "/", "env": [], "texts": {}}
 _LIMITS = dict.fromkeys(("timeout_seconds", "kill_grace_seconds", "output_limit_bytes"), 1)
 
 
@@ -46,24 +39,11 @@ def rehearse(folder: bytes) -> None:
             os.mkdir(place, 0o700)
             supervise(Order(encode_message({**_ORDER, **_LIMITS, **places})[4:]))
             _clear(place)
-        _look(Census(place, 0))
+            # An attempt that starts nothing has no tree: it looks at us, and as if we were two.
+            Census(place, 0).look([os.getpid()] * 2, 0, 0)
     except Exception:  # fence: attempt
         # A full or read-only disk, say: then supervisors are somewhat larger.
         return
-
-
-def _look(census: Census) -> None:
-    """Have a tree to look at, which an attempt that starts nothing has not."""
-    pid = os.fork()
-    if pid == 0:
-        # The launcher may be killed before it ends this, and before this asks to die with it.
-        kernel.die_with_parent()
-        time.sleep(1)
-        os._exit(0)
-    for _ in range(_ROUNDS):
-        census.look(0, 0)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
 
 
 def _clear(place: bytes) -> None:

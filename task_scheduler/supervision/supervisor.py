@@ -16,16 +16,16 @@ import os
 import select
 import signal
 import time
+from contextlib import suppress
 
 from task_scheduler.clock import SystemClock
 from task_scheduler.supervision import attempt_files, kernel, process_tree
-from task_scheduler.supervision.attempt_files import path_in
 from task_scheduler.supervision.census import Census, oom_kills
 from task_scheduler.supervision.exit_record import ExitRecord, ring
 from task_scheduler.supervision.hearing import Hearing
 from task_scheduler.supervision.orders import Order
 from task_scheduler.supervision.output import Output
-from task_scheduler.supervision.process_tree import descendants
+from task_scheduler.supervision.process_tree import descendants, start_time
 from task_scheduler.supervision.task_start import REPORT_BYTES, start_task, why_not_started
 
 __all__ = ["supervise"]
@@ -40,6 +40,7 @@ _DRAIN_CHUNKS = 256
 _ERROR_CHARACTERS = 800
 _TROUBLE = 3 * _SECOND
 """How long what was killed may take to be gone before somebody is told."""
+_SIGNAL_NAMES = {int(number): number.name for number in signal.Signals}
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
 
 
@@ -51,29 +52,28 @@ def supervise(order: Order) -> int:
     """
     try:
         lock = _hold(order.folder)
-        if lock is None:
+        # An output alone: its end is recorded, and all the rest forgotten.
+        if lock is None or attempt_files.exists(order.folder, "output"):
             return 0
-        if attempt_files.exists(order.folder, "output"):
-            # Its end is recorded, and all the rest forgotten.
-            return 0
-        output = _output_of(order)
+        new_output = attempt_files.path_in(order.folder, "output.new")
+        if attempt_files.exists(order.folder, "output.new"):
+            # Of one that was killed before its permit: we have the lock that it had.
+            os.unlink(new_output)
+        output = Output(new_output, order.output_limit_bytes, order.text)
         record = ExitRecord(order.folder)
         supervisor = Supervisor(order, lock, output)
         if not attempt_files.create_permit(order.folder):
             return 0
         # Not before: an output forbids a start.
-        os.rename(path_in(order.folder, "output.new"), path_in(order.folder, "output"))
+        os.rename(new_output, attempt_files.path_in(order.folder, "output"))
     except OSError as error:
         return error.errno or 1
     try:
         fields = supervisor.run()
     except Exception as error:  # fence: attempt
-        supervisor.end_tree(at_once=True)
-        fields = supervisor.record("failed", _filled(order.texts["internal"], reason=repr(error)))
-    status = supervisor.write(record, fields)
-    if status == 0:
-        ring(order.bell, os.path.basename(order.folder))
-    return status
+        supervisor.end_tree()
+        fields = supervisor.record("failed", order.text("internal", reason=repr(error)))
+    return supervisor.write(record, fields)
 
 
 class Supervisor:
@@ -98,7 +98,7 @@ class Supervisor:
         self._has_subreaper = kernel.adopt_orphans()
         self._pid = 0
         self._status: int | None = None
-        self._has_children = False
+        """The task's exit code; of a signal that ended it, its negative number."""
         self._start_report: bytes | None = None
         self._is_asked_to_end = False
         self._is_hurried = False
@@ -118,20 +118,21 @@ class Supervisor:
         self._write_holder()
         # Who cancels writes the reason, then looks for our pid; we the reverse: one of us sees it.
         if attempt_files.read_cancel_reason(self._order.folder) is not None:
-            return self.record("cancelled", self._cancel_reason())
+            return self._verdict("cancelled")
         try:
             self._start()
         except OSError as error:
             reason = os.strerror(error.errno or 0)
-            return self.record("failed", _filled(self._order.texts["not_started"], reason=reason))
+            return self.record("failed", self._order.text("not_started", reason=reason))
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         outcome = self._watch()
-        self.end_tree(at_once=False)
+        self._ask_to_end()
+        self.end_tree()
         self._drain()
         return self._verdict(outcome)
 
     def write(self, record: ExitRecord, fields: dict[str, object]) -> int:
-        """Record the end; return 0, or the number of the error after which nobody waits for it.
+        """Record the end and ring; return 0, or the number of the error that kept us from it.
 
         A full or read-only disk holds the attempt open until it has room, or until somebody is in
         a hurry: nothing of the tree is left, and its exit code is worth the wait.
@@ -145,22 +146,16 @@ class Supervisor:
                     return error.errno or 1
                 self._turn(_LONGEST_LOOK_SECONDS)
             else:
+                self._ring()
                 return 0
 
-    def end_tree(self, *, at_once: bool) -> None:
-        """End everything that is left of the task: TERM, its grace, KILL, until nothing is left."""
-        if self._status is not None and not at_once:
-            self._settle()
-        if not self._is_empty() and not at_once:
-            self._signal_tree(signal.SIGTERM)
-            # What was stopped cannot end.
-            self._signal_tree(signal.SIGCONT)
-            grace = round(self._order.kill_grace_seconds * _SECOND)
-            self._turn_until(self._clock.boottime() + grace)
+    def end_tree(self) -> None:
+        """End everything that is left of the task: KILL, until nothing is left."""
         pause = 0.005
         alarm_at = self._clock.boottime() + _TROUBLE
         while not self._is_empty():
-            self._kill_tree()
+            self._signal_group(signal.SIGKILL)
+            process_tree.kill_descendants(os.getpid())
             self._turn(pause)
             if self._clock.boottime() >= alarm_at:
                 alarm_at += 60 * _TROUBLE
@@ -170,12 +165,13 @@ class Supervisor:
 
     def record(self, outcome: str, error: str | None) -> dict[str, object]:
         """Return the fields of the exit record."""
-        code, number = _decoded(self._status)
+        status = self._status
+        number = -status if status is not None and status < 0 else None
         tree_peak = self._census.peak_memory_bytes
         return {
             "format": attempt_files.FORMAT,
             "outcome": outcome,
-            "exit_code": code,
+            "exit_code": None if number else status,
             "signal": number,
             "started_at": self._started_at,
             "ended_at": max(self._clock.now(), self._started_at),
@@ -194,25 +190,21 @@ class Supervisor:
 
     def _start(self) -> None:
         self._pipe, pipe_write = os.pipe()
-        self._started_at, self._began = self._clock.now(), self._clock.boottime()
         self._pid, self._report = start_task(self._order, pipe_write)
         os.close(pipe_write)
-        self._has_children = True
         os.set_blocking(self._pipe, False)
         self._poll.register(self._pipe, select.POLLIN)
         self._poll.register(self._report, select.POLLIN)
         self._write_holder()
 
     def _write_holder(self) -> None:
-        pid, start_time = os.getpid(), process_tree.start_time
-        holder = (pid, start_time(pid), self._pid, start_time(self._pid))
+        holder = (os.getpid(), start_time(os.getpid()), self._pid, start_time(self._pid))
         attempt_files.write_holder(self._lock, holder)
 
     def _watch(self) -> str | None:
         """Wait for the end of the task; return the outcome if another decides it."""
-        timeout, deadline = self._order.timeout_seconds, math.inf
-        if timeout is not None:
-            deadline = self._began + round(timeout * _SECOND)
+        timeout = self._order.timeout_seconds
+        deadline = math.inf if timeout is None else self._began + round(timeout * _SECOND)
         while self._status is None:
             if self._is_asked_to_end:
                 return "cancelled"
@@ -220,53 +212,56 @@ class Supervisor:
             if now >= deadline:
                 return "timed_out"
             if now >= self._census.next_look:
-                self._census.look(self._pid, now)
+                self._census.look(descendants(os.getpid()), self._pid, now)
             self._turn((min(self._census.next_look, deadline) - now) / _SECOND)
         return None
 
-    def _settle(self) -> None:
-        """Let the rest of a task that has ended end by itself, and count what does not."""
-        self._turn_until(self._clock.boottime() + _SETTLE)
-        if not self._is_empty():
+    def _ask_to_end(self) -> None:
+        """Let the tree end by itself: what a task left behind has a moment, then TERM and grace."""
+        if self._status is not None:
+            self._turn_until(self._clock.boottime() + _SETTLE)
             stats = map(process_tree.read_stat, descendants(os.getpid()))
             self._leftover_count = sum(stat is not None and stat.is_living for stat in stats)
+        if not self._is_empty():
+            self._signal_tree(signal.SIGTERM)
+            # What was stopped cannot end.
+            self._signal_tree(signal.SIGCONT)
+            grace = round(self._order.kill_grace_seconds * _SECOND)
+            self._turn_until(self._clock.boottime() + grace)
 
     def _verdict(self, outcome: str | None) -> dict[str, object]:
-        texts = self._order.texts
-        if outcome == "timed_out":
-            return self.record(outcome, texts["timed_out"])
-        if outcome == "cancelled":
-            return self.record(outcome, self._cancel_reason())
+        text = self._order.text
+        if outcome is not None:
+            is_cancel = outcome == "cancelled"
+            reason = attempt_files.read_cancel_reason(self._order.folder) if is_cancel else None
+            return self.record(outcome, reason or text(outcome))
         if self._start_report:
             return self.record("failed", why_not_started(self._start_report, self._order))
-        code, number = _decoded(self._status)
-        if code == 0:
+        status = self._status or 0
+        if status == 0:
             return self.record("succeeded", None)
-        if number is None:
-            sentence = _filled(texts["exit_code"], code=str(code))
-        else:
+        sentence = text("exit_code", code=str(status))
+        number = -status if status < 0 else None
+        if number is not None:
             is_oom = number == signal.SIGKILL and oom_kills() > self._oom_kills
-            # An order of an older release has no words for that.
-            text = texts.get("out_of_memory") if is_oom else None
-            sentence = _filled(text or texts["killed_by"], signal=_signal_name(number))
+            name = _SIGNAL_NAMES.get(number, str(number))
+            sentence = text("out_of_memory", signal=name) if is_oom else ""
+            # An order of an older release has no words for the first.
+            sentence = sentence or text("killed_by", signal=name)
         last_line = self._output.last_line()
         if self._limits:
             limit = self._limit_reached(self._limits, number, last_line, self._cpu_seconds)
-            sentence = texts.get(f"limit_{limit}", sentence)
+            sentence = text(f"limit_{limit}") or sentence
         return self.record("failed", f"{sentence}: {last_line}" if last_line else sentence)
-
-    def _cancel_reason(self) -> str:
-        reason = attempt_files.read_cancel_reason(self._order.folder)
-        return reason or self._order.texts["cancelled"]
 
     def _turn_until(self, moment: int) -> None:
         """Go on until the tree is empty, the moment (boot clock) has come, or there is a hurry."""
-        while not self._is_empty() and not self._is_hurried:
-            left = (moment - self._clock.boottime()) / _SECOND
-            if left <= 0:
-                break
-            # Where orphans are not ours nobody tells of their end.
-            self._turn(min(left, _LONGEST_LOOK_SECONDS if self._has_subreaper else 0.05))
+        # Where orphans are not ours nobody tells of their end.
+        longest = _LONGEST_LOOK_SECONDS if self._has_subreaper else 0.05
+        while (left := moment - self._clock.boottime()) > 0 and not self._is_hurried:
+            if self._is_empty():
+                return
+            self._turn(min(left / _SECOND, longest))
 
     def _turn(self, seconds: float) -> None:
         """Wait up to `seconds` for something to happen, and take it in."""
@@ -278,7 +273,10 @@ class Supervisor:
                 self._start_report = os.read(self._report, REPORT_BYTES)
                 self._report = self._let_go(self._report)
             else:
-                self._heed(self._hearing.heard())
+                numbers = self._hearing.heard()
+                # QUIT is a cancel without a grace.
+                self._is_hurried |= signal.SIGQUIT in numbers
+                self._is_asked_to_end |= self._is_hurried or signal.SIGTERM in numbers
                 # Only when told to look: the answer is large, and memory that was touched stays.
                 self._reap()
 
@@ -309,64 +307,51 @@ class Supervisor:
         os.close(descriptor)
         return -1
 
-    def _reap(self) -> None:
-        """Reap what has ended: the task, and the orphans that came to us."""
+    def _reap(self) -> bool:
+        """Reap what has ended: the task, and orphans that came to us; whether any child is left."""
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
-                self._has_children = False
-                return
+                return False
             if not pid:
-                return
+                return True
             if pid == self._pid:
-                self._status = status
+                self._status = os.waitstatus_to_exitcode(status)
             self._cpu_seconds += usage.ru_utime + usage.ru_stime
             # Linux counts it in KiB.
             self._max_rss = max(self._max_rss, usage.ru_maxrss * 1_024)
 
     def _is_empty(self) -> bool:
         """Whether nothing of the task's tree is left."""
-        self._reap()
-        if self._has_children:
-            return False
-        return self._has_subreaper or not self._pid or not self._signal_group(0)
+        return not (self._reap() or self._signal_group(0))
 
     def _signal_tree(self, number: int) -> None:
-        if not self._has_subreaper:
-            self._signal_group(number)
+        self._signal_group(number)
         for pid in descendants(os.getpid()):
-            try:
+            # Another user's may refuse. What cannot be ended is told later.
+            with suppress(PermissionError):
                 process_tree.send(pid, number)
-            except PermissionError:
-                # Another user's. What cannot be ended is told later.
-                continue
-
-    def _kill_tree(self) -> None:
-        if not self._has_subreaper:
-            self._signal_group(signal.SIGKILL)
-        process_tree.kill_descendants(os.getpid())
 
     def _signal_group(self, number: int) -> bool:
-        """Signal the task's process group; whether there is one, be it another user's."""
+        """Signal the task's group where nothing else is known of its tree; whether there is one."""
+        if self._has_subreaper or not self._pid:
+            return False
         try:
             os.killpg(self._pid, number)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
+        except OSError as error:
+            # Another user's is there all the same.
+            return error.errno == errno.EPERM
         return True
 
     def _call_for_help(self) -> None:
         """Tell the scheduler who does not end: another user's, or one that waits for a disk."""
         left = " ".join(map(str, descendants(os.getpid())))
         attempt_files.write_trouble(self._order.folder, "undying", left or str(self._pid))
-        ring(self._order.bell, os.path.basename(self._order.folder))
+        self._ring()
 
-    def _heed(self, numbers: bytes) -> None:
-        """Do what the signals ask for; QUIT is a cancel without a grace."""
-        self._is_hurried |= signal.SIGQUIT in numbers
-        self._is_asked_to_end |= self._is_hurried or signal.SIGTERM in numbers
+    def _ring(self) -> None:
+        ring(self._order.bell, os.path.basename(self._order.folder))
 
 
 def _hold(folder: bytes) -> int | None:
@@ -378,32 +363,3 @@ def _hold(folder: bytes) -> int | None:
         # Somebody looks at the files, or a second order for the same attempt came first.
         time.sleep(0.005)
     return None
-
-
-def _output_of(order: Order) -> Output:
-    path = path_in(order.folder, "output.new")
-    if attempt_files.exists(order.folder, "output.new"):
-        # Of one that was killed before its permit: we have the lock that it had.
-        os.unlink(path)
-    return Output(path, order.output_limit_bytes, lambda: order.texts)
-
-
-def _decoded(status: int | None) -> tuple[int | None, int | None]:
-    """Return the exit code, or the signal that ended the task."""
-    if status is None:
-        return None, None
-    code = os.waitstatus_to_exitcode(status)
-    return (code, None) if code >= 0 else (None, -code)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)
-
-
-def _filled(sentence: str, **values: str) -> str:
-    for name, value in values.items():
-        sentence = sentence.replace("{" + name + "}", value)
-    return sentence

@@ -20,11 +20,11 @@ from task_scheduler.supervision.orders import FOLDER_VARIABLE
 from task_scheduler.supervision.process_tree import (
     ProcessStat,
     descendants,
-    read_proc,
     read_stat,
     start_time,
 )
 from task_scheduler.supervision.signals import send_to
+from task_scheduler.supervision.small_files import read_proc
 
 __all__ = ["end_survivors"]
 

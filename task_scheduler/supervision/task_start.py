@@ -27,6 +27,7 @@ REPORT_BYTES = 4_096
 _OOM_SCORE = 500
 """Where memory runs out the kernel should take the task, not its supervisor or the scheduler."""
 _DEFAULT_PATH = b"/usr/local/bin:/usr/bin:/bin"
+_WORDS = {errno.EACCES: "not_allowed", errno.ENOEXEC: "no_format", errno.E2BIG: "too_long"}
 
 enter: Callable[[list[bytes], dict[bytes, bytes], int], None] | None = None
 """A template's: has this process become its program without executing one, or returns. Given:
@@ -38,22 +39,19 @@ that became a script."""
 
 def why_not_started(report: bytes, order: Order) -> str:
     """Return what a report says, in the words of the order."""
-    texts = order.texts
     step, _, rest = report.partition(b" ")
     if step == _STEP_REFUSED:
         reason, what, why = json.loads(rest)
-        return texts[f"refused_{reason}"].replace("{what}", what).replace("{why}", why)
-    number, is_folder = int(rest), step == _STEP_FOLDER
-    if is_folder and number in (errno.ENOENT, errno.ENOTDIR):
-        return texts["no_folder"]
-    if number == errno.ENOENT:
+        return order.text(f"refused_{reason}", what=what, why=why)
+    number, interpreter = int(rest), ""
+    if step == _STEP_FOLDER:
+        key = "no_folder" if number in (errno.ENOENT, errno.ENOTDIR) else "not_started"
+    elif number == errno.ENOENT:
         interpreter = _missing_interpreter(order)
-        if interpreter:
-            return texts["no_interpreter"].replace("{interpreter}", interpreter)
-        return texts["no_program"]
-    name = {errno.EACCES: "not_allowed", errno.ENOEXEC: "no_format", errno.E2BIG: "too_long"}
-    key = "not_started" if is_folder else name.get(number, "not_started")
-    return texts[key].replace("{reason}", os.strerror(number))
+        key = "no_interpreter" if interpreter else "no_program"
+    else:
+        key = _WORDS.get(number, "not_started")
+    return order.text(key, interpreter=interpreter, reason=os.strerror(number))
 
 
 def start_task(order: Order, output: int) -> tuple[int, int]:
@@ -108,19 +106,16 @@ def _become(order: Order, supervisor: int, output: int, report: int) -> None:
     os._exit(127 if number == errno.ENOENT else 126)
 
 
-def _confine(
-    order: Order, env: dict[bytes, bytes], report: int
-) -> tuple[list[bytes], bytes | None]:
+def _confine(order: Order, env: dict[bytes, bytes], report: int) -> tuple[list[bytes], str | None]:
     """Confine this process; return its arguments, and its program where that is open already."""
     from task_scheduler.confinement.plan import confine  # few ask for it; it needs more modules
     from task_scheduler.confinement.refusal import StartRefusedError
 
     try:
-        argv, program = confine(order.confinement, order.argv, env)
+        return confine(order.confinement, order.argv, env)
     except StartRefusedError as refusal:
         os.write(report, _STEP_REFUSED + b" " + refusal.encode()[: REPORT_BYTES - 16])
         os._exit(126)
-    return argv, None if program is None else os.fsencode(program)
 
 
 def _default_signals() -> None:
@@ -139,7 +134,7 @@ def _raise_oom_score() -> None:
         write_file(path, b"%d" % _OOM_SCORE)
 
 
-def _exec(order: Order, argv: list[bytes], program: bytes | None, env: dict[bytes, bytes]) -> int:
+def _exec(order: Order, argv: list[bytes], program: str | None, env: dict[bytes, bytes]) -> int:
     """Start the program; return the error number of the failure that tells most."""
     worst = errno.ENOENT
     for path in _candidates(order) if program is None else [program]:

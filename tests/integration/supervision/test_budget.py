@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import tokenize
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.integration.supervision.bench import Bench
@@ -34,10 +35,10 @@ NOT_THEIRS = {
     "warm_start.py",
 }
 """These run in the scheduler, or in a warm template."""
-MOST_LINES = 1_063
-"""The goal is 1,000; what is added has to be taken away elsewhere."""
+MOST_LINES = 1_000
+"""What is added has to be taken away elsewhere."""
 LAUNCHER_KB = 14 * 1024
-SUPERVISOR_KB = 1024
+SUPERVISOR_KB = 1_000_000 // 1024
 
 
 def lines_of_code(path: Path) -> int:
@@ -127,10 +128,15 @@ def measure_start(bench: Bench, count: int) -> tuple[float, float]:
     return min(supervised) * 1_000, min(bare) * 1_000
 
 
-def test_launcher_and_supervisors_take_little_memory(bench: Bench) -> None:
-    launcher, private = measure_memory(bench, 12)
+def test_launcher_and_supervisors_take_little_memory(
+    new_bench: Callable[..., Bench], tmp_path: Path
+) -> None:
+    # How objects lie in memory is drawn anew for each launcher, and the first one may have to
+    # compile what it loads.
+    measured = []
+    for name in ("first", "second", "third"):
+        (tmp_path / name).mkdir()
+        measured.append(measure_memory(new_bench(tmp_path / name), 6))
 
-    assert launcher <= LAUNCHER_KB
-    # The goal is SUPERVISOR_KB, and the median was 1,040 KiB when this was written. How objects lie
-    # in memory is drawn anew for each launcher: a tenth above it keeps the rest from growing.
-    assert statistics.median(private) <= SUPERVISOR_KB * 1.1
+    assert statistics.median(launcher for launcher, _ in measured) <= LAUNCHER_KB
+    assert statistics.median(kb for _, private in measured for kb in private) <= SUPERVISOR_KB

@@ -29,7 +29,7 @@ def an_order(**changes: object) -> OutgoingOrder:
 
 def test_an_order_arrives_as_it_was_sent() -> None:
     order = an_order(masks=[b"s\xff"], confinement={"limits": {"processes": 9}})
-    names = [field.name for field in dataclasses.fields(order)]
+    names = [field.name for field in dataclasses.fields(order) if field.name != "texts"]
 
     (content,) = MessageStream().feed(order.encode())
     arrived = Order(content)
@@ -38,7 +38,25 @@ def test_an_order_arrives_as_it_was_sent() -> None:
         name: getattr(order, name) for name in names
     }
     assert arrived.env == {b"A": b"1\n2", b"\xfe": b""}
-    assert arrived.texts == {"cancelled": "キャンセル"}
+    assert arrived.text("cancelled") == "キャンセル"
+
+
+def test_a_sentence_is_filled_with_what_the_supervisor_knows_and_may_be_missing() -> None:
+    (content,) = MessageStream().feed(an_order(texts={"killed_by": "{signal}! {odd}"}).encode())
+
+    order = Order(content)
+
+    assert order.text("killed_by", signal="SIGKILL", reason="none") == "SIGKILL! {odd}"
+    assert order.text("of_a_newer_release", count="3") == ""
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"null", b"{}", b"[" * 100_000, b'{"folder": "' + b'{"a":' * 50_000, b"\xff"]
+)
+def test_what_is_no_order_of_ours_is_foreign_and_no_end_of_the_launcher(content: bytes) -> None:
+    with pytest.raises(Order.FOREIGN):
+        Order(content)
+    assert Order.name_in(content) == ""
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1_000])

@@ -10,11 +10,13 @@ import pytest
 
 from task_scheduler.supervision.output import Output
 
-TEXTS = {"truncated": "[cut]", "gap": "[{count} missing]"}
+
+def text(key: str, count: str = "") -> str:
+    return {"truncated": "[cut]", "gap": f"[{count} missing]"}[key]
 
 
 def output_in(folder: Path, limit: int = 100) -> Output:
-    return Output(os.fsencode(folder / "output"), limit, lambda: TEXTS)
+    return Output(os.fsencode(folder / "output"), limit, text)
 
 
 @pytest.mark.parametrize(
