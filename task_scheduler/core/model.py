@@ -234,6 +234,9 @@ class LaunchSpec:
     """Variables of the scheduler that it never inherits: they hold secrets."""
     masks: tuple[bytes, ...] = ()
     """What is replaced in its output."""
+    python: Mapping[str, Any] | None = None
+    """Of a script of Python: the `warm` and `preload` that its task asks for, then (`warm_rules`)
+    the `preload` with which it is forked from a template; None: it is executed as any program."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import os
 import select
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 
 from task_scheduler.core.faults import Trouble
@@ -25,8 +25,9 @@ from task_scheduler.errors import SupervisionError
 from task_scheduler.executors.attempt_places import AttemptPlaces
 from task_scheduler.executors.launch_order import order_of
 from task_scheduler.executors.process_alarms import ProcessAlarms
-from task_scheduler.executors.process_ends import end_of_record, end_without_record
+from task_scheduler.executors.process_ends import end_of_record, end_without_record, why_lost
 from task_scheduler.executors.process_flight import ProcessFlight, name_of
+from task_scheduler.executors.warm_starts import WarmLimits, WarmStarts
 from task_scheduler.i18n import translate
 from task_scheduler.supervision import attempt_folder
 from task_scheduler.supervision.attempt_folder import State
@@ -36,6 +37,7 @@ from task_scheduler.supervision.orders import FOREIGN_ORDER
 from task_scheduler.supervision.outgoing_order import OutgoingOrder
 from task_scheduler.supervision.signals import CANCEL, KILL, is_stopped, signal_supervisor
 from task_scheduler.supervision.survivors import end_survivors
+from task_scheduler.supervision.template_client import TemplateClient
 
 __all__ = ["ProcessExecutor"]
 
@@ -47,6 +49,7 @@ _UNSTARTED_LOOK_SECONDS = 1.0
 """The same while one of them has not been started yet."""
 _ANSWER = 5 * SECOND
 """A launcher that starts nothing for so long, though it has orders, is replaced."""
+_TEMPLATE_ANSWER = SECOND
 _PATIENCE = 30 * SECOND
 """After so long without a permit an order is sent again."""
 _MAX_ORDERS = 3
@@ -67,6 +70,7 @@ class ProcessExecutor(AttemptPlaces):
         release: Callable[[], None],
         emit: Emit,
         output_limit_bytes: int,
+        warm_limits: Callable[[], WarmLimits] = WarmLimits,
     ) -> None:
         super().__init__(runs.absolute())
         self._bell_path = bell.absolute()
@@ -76,6 +80,12 @@ class ProcessExecutor(AttemptPlaces):
         self._output_limit_bytes = output_limit_bytes
         self._alarms = ProcessAlarms(emit)
         self._launcher = LauncherClient(os.fsencode(self._runs))
+        self._warm = WarmStarts(
+            os.fsencode(self._runs),
+            limits=warm_limits,
+            clock=clock,
+            tell=self._alarms.tell_again,
+        )
         self._answered_at = 0
         """When the launcher was last known to work, on the boot clock."""
         self._flights: dict[str, ProcessFlight] = {}
@@ -131,8 +141,10 @@ class ProcessExecutor(AttemptPlaces):
                 bell=os.fsencode(self._bell_path),
                 output_limit_bytes=self._output_limit_bytes,
             )
+            if spec.python is not None:
+                flight.preload = tuple(spec.python["preload"])
             flight.orders = 1
-            self._send(flight.order)
+            self._send_first(flight, flight.order)
         except Exception as error:  # fence: attempt
             sentence = translate("supervision.not_started", reason=_reason(error))
             if flight.orders:
@@ -189,7 +201,7 @@ class ProcessExecutor(AttemptPlaces):
         if record is not None:
             return Verdict.ENDED, self._recorded(claim, record)
         if state == State.DEAD and self._is_gone(claim, folder):
-            return Verdict.LOST, self._lost(claim, self._why_lost(folder))
+            return Verdict.LOST, self._lost(claim, why_lost(folder))
         return Verdict.ALIVE, None
 
     def adopt(self, claim: Claim) -> None:
@@ -232,6 +244,7 @@ class ProcessExecutor(AttemptPlaces):
             self._write_wake()
         if listener is not None and listener is not threading.current_thread():
             listener.join()
+        self._warm.close()
         self._launcher.close()
         if self._bell is not None:
             self._bell.close()
@@ -239,6 +252,16 @@ class ProcessExecutor(AttemptPlaces):
         os.close(self._wake_write)
 
     # Orders
+
+    def _send_first(self, flight: ProcessFlight, order: OutgoingOrder) -> None:
+        """Give the order to a template where one is ready, or else to the launcher, at once."""
+        if flight.preload is None:
+            self._send(order)
+            return
+        flight.template = self._warm.send(order, flight.preload, self._send)
+        if flight.template is None or self.running_count() == 1:
+            # There may be a template to listen to.
+            self._wake()
 
     def _send(self, order: OutgoingOrder) -> None:
         try:
@@ -256,6 +279,7 @@ class ProcessExecutor(AttemptPlaces):
             count = max(1, flight.orders)
             self._give_up(name, translate("supervision.launcher_gone", count=count))
             return
+        flight.template = None
         flight.orders += 1
         flight.since = self._clock.boottime()
         try:
@@ -312,9 +336,11 @@ class ProcessExecutor(AttemptPlaces):
 
     def _hear(self, next_look: int) -> int:
         """Take in what happens next; return the moment (boot clock) of the next look at all."""
-        news, launcher_died = self._wait(next_look)
+        news, launcher_died, gone = self._wait(next_look)
         for name, status in news:
             self._examine(name, status)
+        for name in self._names(gone) if gone else ():
+            self._examine(name, None, is_orphaned=True)
         now = self._clock.boottime()
         with self._guard:
             is_due = self._must_look or launcher_died or now >= next_look
@@ -327,12 +353,14 @@ class ProcessExecutor(AttemptPlaces):
             are_seen = all(flight.is_seen for flight in self._flights.values())
         return now + round((_LOOK_SECONDS if are_seen else _UNSTARTED_LOOK_SECONDS) * SECOND)
 
-    def _wait(self, next_look: int) -> tuple[list[tuple[str, int | None]], bool]:
-        """Return the attempts of which there is news, and whether the launcher died."""
+    def _wait(
+        self, next_look: int
+    ) -> tuple[list[tuple[str, int | None]], bool, list[TemplateClient]]:
+        """Return attempts of which there is news, whether the launcher died, and templates gone."""
         bell, launcher = self._bell, self._launcher.fileno()
         assert bell is not None
         poll = select.poll()
-        for descriptor in (self._wake_read, bell.fileno(), launcher):
+        for descriptor in (self._wake_read, bell.fileno(), launcher, *self._warm.filenos()):
             if descriptor >= 0:
                 poll.register(descriptor, select.POLLIN)
         wait = None
@@ -346,7 +374,8 @@ class ProcessExecutor(AttemptPlaces):
             news += [(name, None) for name in bell.rung()]
         # Asked at every turn: a launcher that was replaced leaves no descriptor to tell of it.
         received = self._launcher.receive()
-        return news + (received or []), received is None
+        told, gone = self._warm.receive()
+        return news + (received or []) + told, received is None, gone
 
     def _examine(self, name: str, status: int | None, *, is_orphaned: bool = False) -> None:
         """Look at the files of one attempt and report its end if it has come.
@@ -368,7 +397,7 @@ class ProcessExecutor(AttemptPlaces):
             elif state == State.UNSTARTED:
                 self._take_unstarted(name, flight, status, is_orphaned=is_orphaned)
             elif self._is_gone(flight.claim, folder):
-                self._settle(name, self._lost(flight.claim, self._why_lost(folder)))
+                self._settle(name, self._lost(flight.claim, why_lost(folder)))
         except OSError:
             # A full disk or no descriptors: the next look is in a few seconds.
             return
@@ -377,6 +406,9 @@ class ProcessExecutor(AttemptPlaces):
         self, name: str, flight: ProcessFlight, status: int | None, *, is_orphaned: bool
     ) -> None:
         now = self._clock.boottime()
+        if flight.template is not None and now - flight.since > _TEMPLATE_ANSWER:
+            self._warm.drop(flight.template)
+            is_orphaned = True
         if status is not None and status > 0:
             self._give_up(name, self._alarms.not_started(status))
         elif status == FOREIGN_ORDER:
@@ -413,13 +445,6 @@ class ProcessExecutor(AttemptPlaces):
         if left:
             self._alarms.tell_survivors(claim, left)
         return not left
-
-    def _why_lost(self, folder: bytes) -> str:
-        number = attempt_folder.newer_format(folder)
-        if number is None:
-            return translate("supervision.lost")
-        path = os.fsdecode(attempt_folder.path_in(folder, "exit.json"))
-        return translate("supervision.lost_newer", format=number, path=path)
 
     def _settle(self, name: str, completion: Completion) -> None:
         """Report an end and give its seat back, once."""
@@ -460,9 +485,14 @@ class ProcessExecutor(AttemptPlaces):
         except BlockingIOError:
             return
 
-    def _names(self) -> list[str]:
+    def _names(self, templates: Container[TemplateClient | None] | None = None) -> list[str]:
+        """Return all attempts, or those of which a template has the order."""
         with self._guard:
-            return list(self._flights)
+            return [
+                name
+                for name, flight in self._flights.items()
+                if templates is None or flight.template in templates
+            ]
 
 
 def _reason(error: Exception) -> str:

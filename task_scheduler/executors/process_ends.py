@@ -5,11 +5,14 @@ Responsible for: the shape. Whether a record may be believed is decided by `supe
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from task_scheduler.core.model import Claim, Completion, Microseconds, Outcome
+from task_scheduler.i18n import translate
+from task_scheduler.supervision import attempt_folder
 
-__all__ = ["end_of_record", "end_without_record"]
+__all__ = ["end_of_record", "end_without_record", "why_lost"]
 
 _MOST = 1 << 62
 
@@ -72,3 +75,12 @@ def end_without_record(
         error=sentence,
         output_path=str(output) if output.exists() else None,
     )
+
+
+def why_lost(folder: bytes) -> str:
+    """Return what is said of an attempt that left no record, or none that can be read here."""
+    number = attempt_folder.newer_format(folder)
+    if number is None:
+        return translate("supervision.lost")
+    path = os.fsdecode(attempt_folder.path_in(folder, "exit.json"))
+    return translate("supervision.lost_newer", format=number, path=path)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from task_scheduler.core.model import SECOND, Claim, Microseconds
 from task_scheduler.supervision.outgoing_order import OutgoingOrder
 from task_scheduler.supervision.signals import KILL, signal_supervisor
+from task_scheduler.supervision.template_client import TemplateClient
 
 __all__ = ["ProcessFlight", "name_of"]
 
@@ -31,6 +32,10 @@ class ProcessFlight:
     """Whether an earlier process launched it."""
     order: OutgoingOrder | None = None
     """None while it is prepared, and for an adopted one."""
+    preload: tuple[str, ...] | None = None
+    """The modules with which its script may be started warm; None: it may not."""
+    template: TemplateClient | None = None
+    """Who was given its order, where that is not the launcher."""
     orders: int = 0
     is_seen: bool = False
     """Whether its supervisor was seen alive."""

@@ -11,8 +11,9 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from task_scheduler.supervision import warm_start
@@ -62,9 +63,7 @@ def key_of(order: OutgoingOrder, preload: Sequence[str]) -> TemplateKey | None:
 class TemplateClient(LauncherClient):
     """One template, and what it has said of itself."""
 
-    def __init__(
-        self, folder: bytes, key: TemplateKey, *, idle_seconds: float, note: Callable[[], None]
-    ) -> None:
+    def __init__(self, folder: bytes, key: TemplateKey, *, idle_seconds: float) -> None:
         super().__init__(folder)
         self.key = key
         self.is_ready = False
@@ -74,7 +73,7 @@ class TemplateClient(LauncherClient):
         """Why nothing more should be sent to it."""
         self.sent_count = 0
         self._idle_seconds = idle_seconds
-        self._note = note
+        self.started_pid = 0
 
     def start(self, env: Mapping[bytes, bytes]) -> None:
         """Start it, with what an order has that comes from the scheduler or is read at the start.
@@ -90,6 +89,7 @@ class TemplateClient(LauncherClient):
         self._env = wanted
         with self._guard:
             self._start()
+        self.started_pid = self.pid or 0
 
     def send(self, order: OutgoingOrder) -> bool:
         """Send an order; False where the template is gone, or will be."""
@@ -99,21 +99,34 @@ class TemplateClient(LauncherClient):
             if channel is None or not self.is_ready or self.leaving is not None:
                 return False
             try:
-                channel.sendall(message)
+                # Not waited for: one that is behind is no faster than a cold start.
+                sent = channel.send(message, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return False
             except OSError:
+                sent = 0
+            if sent < len(message):
                 self._abandon()
                 return False
             self.sent_count += 1
             return True
 
+    def part(self) -> None:
+        """Let it end without waiting for that: it goes on as long as its supervisors need it."""
+        self._end_loading()
+        self.replace()
+
     def close(self) -> None:
         """Let it end, as a launcher; one that is still loading is ended."""
+        self._end_loading()
+        super().close()
+
+    def _end_loading(self) -> None:
         pid = self.pid
         if not self.is_ready and pid is not None:
             with contextlib.suppress(OSError):
                 # Its session holds nothing but itself and what a module has started.
                 os.killpg(pid, signal.SIGKILL)
-        super().close()
 
     def _spawn(self, descriptor: int) -> subprocess.Popen[bytes]:
         read, write = os.pipe()
@@ -148,6 +161,3 @@ class TemplateClient(LauncherClient):
             self.refusal = (str(message["refused"]), what)
         elif "leaving" in message:
             self.leaving = (str(message["leaving"]), what)
-        else:
-            return
-        self._note()
