@@ -12,8 +12,8 @@ import os
 from task_scheduler.supervision.small_files import CREATE, read_file, write_file
 
 __all__ = [
-    "FORMAT", "MOST_REASON_BYTES", "create_permit", "exists", "has_permit", "path_in",
-    "read_cancel_reason", "try_lock", "write_holder", "write_members", "write_trouble",
+    "FORMAT", "MOST_REASON_BYTES", "create_permit", "exists", "path_in", "read_cancel_reason",
+    "try_lock", "write_holder", "write_members", "write_trouble",
 ]  # fmt: skip
 
 FORMAT = 1
@@ -59,11 +59,6 @@ def write_holder(descriptor: int, holder: tuple[int, int, int, int]) -> None:
     fields = (FORMAT, *holder)
     # One write of one line that only grows: a reader never sees half of it.
     os.pwrite(descriptor, (" ".join(map(str, fields)) + "\n").encode("ascii"), 0)
-
-
-def has_permit(folder: bytes) -> bool:
-    """Whether the start of the attempt was decided."""
-    return exists(folder, "permit")
 
 
 def create_permit(folder: bytes) -> bool:

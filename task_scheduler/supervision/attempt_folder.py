@@ -31,7 +31,6 @@ from task_scheduler.supervision.attempt_files import (
     MOST_REASON_BYTES,
     create_permit,
     exists,
-    has_permit,
     path_in,
     read_cancel_reason,
     try_lock,
@@ -105,6 +104,11 @@ def unlock(descriptor: int) -> None:
     """Give a lock back, also where a fork at this moment copied its descriptor."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
+
+
+def has_permit(folder: bytes) -> bool:
+    """Whether the start of the attempt was decided."""
+    return exists(folder, "permit")
 
 
 def read_holder(folder: bytes) -> Holder | None:

@@ -6,11 +6,12 @@ handlers are set once, in the launcher, and inherited by every supervisor.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # what `signal` is made of
 import os
 import signal
 from signal import SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2
 
-__all__ = ["HEARD", "Hearing", "hear"]
+__all__ = ["HEARD", "Hearing", "hear", "hold_back"]
 
 HEARD = (SIGCHLD, SIGTERM, SIGQUIT, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGTSTP)
 """Held back around a fork, too: the child must not act on what its parent has a handler for."""
@@ -55,7 +56,13 @@ def hear() -> None:
             signal.signal(number, signal.SIG_DFL)
     for number in HEARD:
         signal.signal(number, _notice)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    hold_back(())
+
+
+def hold_back(numbers: tuple[int, ...]) -> None:
+    """Hold back these signals, and no others."""
+    # `signal` makes enumeration members of what this returns: 60 KB in every supervisor, for life.
+    _signal.pthread_sigmask(signal.SIG_SETMASK, numbers)
 
 
 def _notice(number: int, frame: object) -> None:

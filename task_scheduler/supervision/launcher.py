@@ -14,7 +14,6 @@ from __future__ import annotations
 import gc
 import os
 import select
-import signal
 import socket
 import time
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from contextlib import suppress
 
 from task_scheduler.supervision import kernel, task_start
 from task_scheduler.supervision.attempt_files import write_members
-from task_scheduler.supervision.hearing import HEARD, Hearing, hear
+from task_scheduler.supervision.hearing import HEARD, Hearing, hear, hold_back
 from task_scheduler.supervision.memory_layout import fill_holes
 from task_scheduler.supervision.orders import FOREIGN_ORDER, MessageStream, Order, encode_message
 from task_scheduler.supervision.process_tree import descendants, kill_descendants, start_time
@@ -107,7 +106,7 @@ class Launcher:
 
     def _fork(self, order: Order) -> None:
         """Start the supervisor of one order; it begins with its signals held back."""
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
+        hold_back(HEARD)
         try:
             pid = os.fork()
             if pid == 0:
@@ -116,7 +115,7 @@ class Launcher:
         except OSError as error:
             self._tell_status(order.folder, error.errno or 1)
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            hold_back(())
 
     def _become_supervisor(self, order: Order) -> None:
         status = 255

@@ -7,8 +7,6 @@ earlier one has left it. With the holes filled, what a supervisor uses lies in f
 
 from __future__ import annotations
 
-from importlib import import_module
-
 __all__ = ["fill_holes"]
 
 _LIBRARY = ("ctypes", "fcntl", "json", "math", "resource", "select", "signal", "socket", "typing")
@@ -28,7 +26,7 @@ def fill_holes() -> None:
     Before that load the standard library, of which supervisors use little here and there.
     """
     for name in _LIBRARY:
-        import_module(name)
+        __import__(name)
     for size in _SIZES:
         for _ in range(_MOST_HOLES):
             _filling.append(bytes(size - b"".__sizeof__()))

@@ -22,7 +22,7 @@ from task_scheduler.clock import SystemClock
 from task_scheduler.supervision import attempt_files, kernel, process_tree
 from task_scheduler.supervision.census import Census, oom_kills
 from task_scheduler.supervision.exit_record import ExitRecord, ring
-from task_scheduler.supervision.hearing import Hearing
+from task_scheduler.supervision.hearing import Hearing, hold_back
 from task_scheduler.supervision.orders import Order
 from task_scheduler.supervision.output import Output
 from task_scheduler.supervision.process_tree import descendants, start_time
@@ -124,7 +124,7 @@ class Supervisor:
         except OSError as error:
             reason = os.strerror(error.errno or 0)
             return self.record("failed", self._order.text("not_started", reason=reason))
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        hold_back(())
         outcome = self._watch()
         self._ask_to_end()
         self.end_tree()
@@ -137,7 +137,7 @@ class Supervisor:
         A full or read-only disk holds the attempt open until it has room, or until somebody is in
         a hurry: nothing of the tree is left, and its exit code is worth the wait.
         """
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        hold_back(())
         while True:
             try:
                 record.write(fields)
@@ -356,7 +356,7 @@ class Supervisor:
 
 def _hold(folder: bytes) -> int | None:
     """Take the lock for life; None if the start of the attempt is decided."""
-    while not attempt_files.has_permit(folder):
+    while not attempt_files.exists(folder, "permit"):
         lock = attempt_files.try_lock(folder)
         if lock is not None:
             return lock

@@ -13,7 +13,7 @@ import signal
 from collections.abc import Callable
 
 from task_scheduler.supervision import kernel
-from task_scheduler.supervision.hearing import HEARD
+from task_scheduler.supervision.hearing import HEARD, hold_back
 from task_scheduler.supervision.orders import Order
 from task_scheduler.supervision.small_files import read_file, write_file
 
@@ -124,7 +124,7 @@ def _default_signals() -> None:
     # itself, and what is ignored stays so in the new program.
     for number in (*HEARD, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    hold_back(())
 
 
 def _raise_oom_score() -> None:
