@@ -25,11 +25,14 @@ from task_scheduler.core.inbox import (
     BackfillRange,
     CancelRun,
     Command,
+    EndSilences,
     PauseEntry,
     ReleaseLedger,
     RemoveEntries,
     RequestRun,
     ResumeEntry,
+    SilenceAlerts,
+    TakePing,
 )
 from task_scheduler.core.model import Entry
 from task_scheduler.core.policies import from_plain, to_plain
@@ -59,6 +62,9 @@ _OPERATIONS: Mapping[str, type[Command]] = {
     "cancel": CancelRun,
     "backfill": BackfillRange,
     "release": ReleaseLedger,
+    "silence": SilenceAlerts,
+    "unsilence": EndSilences,
+    "ping": TakePing,
 }
 _NAME_OF = {command: name for name, command in _OPERATIONS.items()}
 
@@ -81,13 +87,16 @@ def _or_none(is_one: Callable[[object], bool]) -> Callable[[object], bool]:
 
 
 _SHAPES: Mapping[str, Callable[[object], bool]] = {
-    **dict.fromkeys(("actor", "task_id", "request_id", "name", "kind", "origin"), _is_text),
+    **dict.fromkeys(
+        ("actor", "task_id", "request_id", "name", "kind", "origin", "pattern", "check_id"),
+        _is_text,
+    ),
     **dict.fromkeys(("start", "end", "limit", "run_id"), _is_number),
     **dict.fromkeys(("until", "resume_from", "since"), _or_none(_is_number)),
     **dict.fromkeys(
         ("is_dry_run", "keep_waiting", "is_code_bound"), lambda value: isinstance(value, bool)
     ),
-    "reason": _or_none(_is_text),
+    **dict.fromkeys(("reason", "text"), _or_none(_is_text)),
     "task_ids": _is_list_of(_is_text),
     "entries": _is_list_of(lambda value: isinstance(value, dict)),
     "rules": _is_list_of(lambda value: isinstance(value, dict)),

@@ -154,6 +154,13 @@ class Runtime:
 
     def holder(self) -> dict[str, Any] | None:
         """Say who holds the ledger; None if nobody does.
+    def note(self, command: Command) -> bool:
+        """Have the engine here carry out a command, soon; False where the ledger is not held."""
+        holding = self._holding
+        if holding is not None:
+            self._loop.report(holding, command)
+        return holding is not None
+
 
         Of one that does not answer the state is ``mute``: it was stopped, or is stuck as a whole.
         """

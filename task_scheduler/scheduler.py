@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from task_scheduler.alert_care import AlertCare
 from task_scheduler.bindings import Bindings
 from task_scheduler.checkup import Checkup
 from task_scheduler.clock import SystemClock
@@ -53,7 +54,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _log = logging.getLogger(LOGGER_NAME)
 
 
-class TaskScheduler(LedgerCare, Checkup):
+class TaskScheduler(LedgerCare, AlertCare, Checkup):
     """Run tasks on time and keep a durable ledger of every planned run.
 
     `config` is the path of a configuration file, or its content as a mapping; without one
@@ -111,6 +112,7 @@ class TaskScheduler(LedgerCare, Checkup):
         )
         self.config.subscribe(self._apply_settings)
 
+        self._runtime.vigil.add_probe(FaultKind.ALERTS_FAILED, self._alert_trouble)
     def __enter__(self) -> Self:
         """Start."""
         self.start()
@@ -290,6 +292,7 @@ class TaskScheduler(LedgerCare, Checkup):
         self._start_monitoring()
         self._runtime.start()
         from task_scheduler.foreground import stop_on_terminate  # signals are not always ours
+        self._take_up_alerts()
 
         stop_on_terminate(self)
 
@@ -303,6 +306,7 @@ class TaskScheduler(LedgerCare, Checkup):
         self._reader.close()
         self._runtime.stop(self.stop_seconds if timeout is None else timeout)
         if self._logs is not None:
+        self._close_alerts()
             self._logs.close()
             self._logs = None
 
@@ -432,6 +436,8 @@ class TaskScheduler(LedgerCare, Checkup):
         set_language(settings.scheduler.language or _language_of_environment(os.environ))
 
     def _reread_calendars(self) -> None:
+        if self._runtime.state != "stopped":
+            self._take_up_alerts()
         """Notice that the file of a calendar changed; of one that is wrong the last good stays."""
         errors = self.config.reread_calendars()
         if errors and errors != self._calendar_errors:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from task_scheduler.config.alerts import alert_problems, nested_keys
 from task_scheduler.config.calendar_files import CalendarError
 from task_scheduler.config.calendars import CalendarConfig, WindowConfig, calendar_of
 from task_scheduler.config.entries import ENTRY, EntryConfig, Folders, entry_types
@@ -142,6 +143,10 @@ class _Check:
             return None
         configs = {name: config for name, (config, _) in self.calendars.items()}
         return Settings.model_construct(**sections, entries=entries, calendars=configs, pools=pools)
+        if sections["alerts"] is not None:
+            for found in alert_problems(sections["alerts"], calendars):
+                at: KeyPath = ("alerts", *found.path)
+                self._note(Problem(self._merged.place(at), dotted(at), found.sentence))
 
     def _check_functions(
         self, entries: Mapping[str, Any], security: SecuritySection | None
@@ -340,6 +345,8 @@ class _Check:
                     return translate("config.misplaced_key", key=dotted(path), section=other)
         elif len(path) == len(("entries", "id", "key")):
             raw = self._merged.values["entries"][str(path[1])]
+        elif section == "alerts" and len(path) > 2:
+            known = nested_keys(path)
             known = _keys_of(entry_types()[raw["type"]])
         else:
             known = list(RuleConfig.model_fields)

@@ -19,6 +19,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from task_scheduler.config.alerts import Url
 from task_scheduler.config.entry_times import EntryError, TimeKeys
 from task_scheduler.config.problems import KeyPath
 from task_scheduler.config.sections import PolicyKeys, Text
@@ -119,6 +120,8 @@ class EntryConfig(TimeKeys, PolicyKeys):
         task_id: str,
         folders: Folders,
         calendars: Calendars,
+    ping_url: Url | None = None
+    """Where the beginning and the end of each run is told; see `alerts`."""
         *,
         is_code_needed: bool = True,  # noqa: ARG002  of functions
     ) -> Declared:

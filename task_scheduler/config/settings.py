@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from task_scheduler.config.alerts import AlertsSection
 from task_scheduler.config.calendars import CalendarConfig
 from task_scheduler.config.entries import AnyEntry
 from task_scheduler.config.sections import (
@@ -37,6 +38,7 @@ SECTIONS: dict[str, type[Model]] = {
     "logging": LoggingSection,
     "storage": StorageSection,
     "security": SecuritySection,
+    "alerts": AlertsSection,
 }
 """The sections of plain keys."""
 
@@ -58,6 +60,7 @@ class Settings(Model):
     logging: LoggingSection = Field(default_factory=LoggingSection)
     storage: StorageSection = Field(default_factory=StorageSection)
     security: SecuritySection = Field(default_factory=SecuritySection)
+    alerts: AlertsSection = Field(default_factory=AlertsSection)
     entries: dict[str, AnyEntry] = Field(default_factory=dict)
     calendars: dict[str, CalendarConfig] = Field(default_factory=dict)
     pools: dict[str, Places] = Field(default_factory=dict)

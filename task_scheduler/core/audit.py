@@ -20,10 +20,12 @@ from task_scheduler.core.inbox import (
     BackfillRange,
     CancelRun,
     Command,
+    EndSilences,
     PauseEntry,
     ReleaseLedger,
     RequestRun,
     ResumeEntry,
+    SilenceAlerts,
 )
 from task_scheduler.core.model import Entry, Microseconds
 from task_scheduler.core.policies import to_plain
@@ -46,6 +48,8 @@ _ACTIONS: Mapping[type[Command], tuple[str, tuple[str, ...]]] = {
     CancelRun: ("cancel", ("run_id", "reason")),
     BackfillRange: ("backfill", ("start", "end", "limit")),
     ReleaseLedger: ("release", ("since", "keep_waiting")),
+    SilenceAlerts: ("silence", ("pattern", "until", "reason")),
+    EndSilences: ("unsilence", ("pattern",)),
 }
 """What commands are called that change one thing, and what is told of them."""
 

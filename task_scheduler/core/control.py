@@ -14,6 +14,7 @@ from typing import Any
 
 from task_scheduler.core import planner
 from task_scheduler.core.additions import Additions
+from task_scheduler.core.alert_records import AlertRecords
 from task_scheduler.core.audit import AuditTrail
 from task_scheduler.core.backfill import Backfill
 from task_scheduler.core.chains import Chains
@@ -31,6 +32,8 @@ from task_scheduler.core.inbox import (
     BackfillRange,
     CancelRun,
     Command,
+    EndSilences,
+    KeepRecords,
     PauseEntry,
     ReleaseLedger,
     RemoveEntries,
@@ -38,6 +41,8 @@ from task_scheduler.core.inbox import (
     RequestRun,
     ResumeEntry,
     SetPools,
+    SilenceAlerts,
+    TakePing,
 )
 from task_scheduler.core.limits import EngineLimits
 from task_scheduler.core.model import (
@@ -84,6 +89,7 @@ class Control:
         self.chains = Chains(store, shelf, flights, self.runs)
         self.audit = AuditTrail(store)
         self._backfill = Backfill(store, shelf, flights, self.runs, next_run_id=next_run_id)
+        alerts = AlertRecords(store)
         self._handlers: dict[type[Command], Callable[[Any, Work], Any]] = {
             AddEntries: Additions(
                 store,
@@ -104,6 +110,10 @@ class Control:
             SetPools: self._set_pools,
             ReleaseLedger: Release(store, shelf, limits, on_release=on_release).apply,
             BackfillRange: self._backfill_range,
+            KeepRecords: alerts.keep,
+            SilenceAlerts: alerts.silence,
+            EndSilences: alerts.end_silences,
+            TakePing: alerts.ping,
         }
 
     def apply(self, commands: Sequence[Command], work: Work) -> None:

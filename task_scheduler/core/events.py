@@ -29,12 +29,14 @@ __all__ = [
     "LedgerHeld",
     "LedgerReleased",
     "ListenerFailed",
+    "PingReceived",
     "RetryScheduled",
     "RunSettled",
     "RunSkipped",
     "SchedulerStarted",
     "SchedulerStopped",
     "SchedulerStopping",
+    "SilencesChanged",
     "StandbyTookOver",
     "StandbyWaiting",
     "StoreAbandoned",
@@ -233,6 +235,24 @@ class LedgerReleased(Event):
     since: Microseconds | None
     skipped: int
     given_up: int
+
+
+@dataclass(frozen=True, slots=True)
+class PingReceived(Event):
+    """What runs elsewhere said how it is: ``success``, ``start`` or ``fail``."""
+
+    check_id: str
+    kind: str
+    text: str
+    at: Microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class SilencesChanged(Event):
+    """Somebody silenced the alerts of a pattern, or wants to hear of them again."""
+
+    pattern: str
+    until: Microseconds | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ class FaultKind(StrEnum):
     DESCRIPTORS_SPENT = "descriptors_spent"
     SOCKET_FAILED = "socket_failed"
     """Other processes cannot reach the scheduler."""
+    ALERTS_FAILED = "alerts_failed"
+    """A channel of the alerts does not deliver; people may not hear what is wrong."""
 
     @property
     def is_of_store(self) -> bool:

@@ -18,8 +18,10 @@ __all__ = [
     "BackfillRange",
     "CancelRun",
     "Command",
+    "EndSilences",
     "Fact",
     "Inbox",
+    "KeepRecords",
     "PauseEntry",
     "ReleaseLedger",
     "RemoveEntries",
@@ -28,7 +30,9 @@ __all__ = [
     "ResumeEntry",
     "Returned",
     "SetPools",
+    "SilenceAlerts",
     "Started",
+    "TakePing",
     "ThreadEnded",
 ]
 
@@ -155,6 +159,41 @@ class SetPools(Command):
     """Give pools these numbers of places from now on; what runs goes on."""
 
     pools: Mapping[str, int]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepRecords(Command):
+    """Write what a listener remembers: named statements with their parameters, in order.
+
+    Only the process that holds the ledger gives it; no client can.
+    """
+
+    statements: Sequence[tuple[str, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilenceAlerts(Command):
+    """Let nobody hear of the tasks of a pattern until a moment."""
+
+    pattern: str
+    until: Microseconds
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndSilences(Command):
+    """End the silences of a pattern now; answers with how many there were."""
+
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakePing(Command):
+    """Take a sign of life of something that runs elsewhere: ``success``, ``start`` or ``fail``."""
+
+    check_id: str
+    kind: str
+    text: str | None = None
+
 
 
 Fact: TypeAlias = Completion | Started | Returned | ThreadEnded | Command

@@ -57,6 +57,8 @@ class LogListener:
             events.StoreAbandoned: self._leave_store,
             events.LedgerHeld: self._hold_ledger,
             events.LedgerReleased: self._release_ledger,
+            events.PingReceived: self._take_ping,
+            events.SilencesChanged: self._silence_alerts,
             events.ListenerFailed: self._contain_listener,
             events.ClockStepped: self._notice_clock,
             events.ClockFollowed: self._follow_clock,
@@ -205,6 +207,21 @@ class LogListener:
 
     def _notice_clock(self, event: events.ClockStepped) -> None:
         key = "logs.clock_forward" if event.by > 0 else "logs.clock_back"
+    def _take_ping(self, event: events.PingReceived) -> None:
+        level = logging.WARNING if event.kind == "fail" else logging.INFO
+        self._write(
+            level, f"logs.ping_{event.kind}", event, check_id=event.check_id, text=event.text
+        )
+
+    def _silence_alerts(self, event: events.SilencesChanged) -> None:
+        if event.until is None:
+            self._write(logging.INFO, "logs.silence_ended", event, pattern=event.pattern)
+        else:
+            until = Moment(event.until)
+            self._write(
+                logging.INFO, "logs.silence_began", event, pattern=event.pattern, until=until
+            )
+
         self._write(logging.WARNING, key, event, span=Span(abs(event.by)))
 
     def _follow_clock(self, event: events.ClockFollowed) -> None:

@@ -14,7 +14,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "api", "web", "presets", "__main__"),
     ("",),  # the package's own __init__: the public names
     # The facade, the only wiring, with its part for the ledger; the same parts in virtual time.
-    ("scheduler", "ledger_care", "checkup", "registration", "testing"),
+    ("scheduler", "ledger_care", "alert_care", "checkup", "registration", "testing"),
     ("runtime", "engine_loop", "holding", "control", "offers", "forks", "vigil"),
     (
         "dispatcher",
@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "targets",
         "fault_board",
         "watchdog",
+        "alerts",
         "event_stream",
     ),
     (

@@ -34,6 +34,7 @@ def test_it_reads_like_the_file_with_its_defaults(config: Config) -> None:
         "logging",
         "storage",
         "security",
+        "alerts",
         "entries",
         "calendars",
         "pools",
