@@ -152,8 +152,6 @@ class Runtime:
         if holding is not None:
             self._loop.replan(holding)
 
-    def holder(self) -> dict[str, Any] | None:
-        """Say who holds the ledger; None if nobody does.
     def note(self, command: Command) -> bool:
         """Have the engine here carry out a command, soon; False where the ledger is not held."""
         holding = self._holding
@@ -161,6 +159,8 @@ class Runtime:
             self._loop.report(holding, command)
         return holding is not None
 
+    def holder(self) -> dict[str, Any] | None:
+        """Say who holds the ledger; None if nobody does.
 
         Of one that does not answer the state is ``mute``: it was stopped, or is stuck as a whole.
         """

@@ -110,9 +110,9 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
         self._runtime.vigil.add_probe(
             FaultKind.LOG_FAILED, lambda: self._logs.trouble() if self._logs else None
         )
+        self._runtime.vigil.add_probe(FaultKind.ALERTS_FAILED, self._alert_trouble)
         self.config.subscribe(self._apply_settings)
 
-        self._runtime.vigil.add_probe(FaultKind.ALERTS_FAILED, self._alert_trouble)
     def __enter__(self) -> Self:
         """Start."""
         self.start()
@@ -290,9 +290,9 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
         self._runtime.on_request("stop", self._stop_on_request)
         self._runtime.on_request("reload", self.reload)
         self._start_monitoring()
+        self._take_up_alerts()
         self._runtime.start()
         from task_scheduler.foreground import stop_on_terminate  # signals are not always ours
-        self._take_up_alerts()
 
         stop_on_terminate(self)
 
@@ -304,9 +304,9 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
         """
         # A reader that stays would keep the ledger's log from being folded into its file.
         self._reader.close()
+        self._close_alerts()
         self._runtime.stop(self.stop_seconds if timeout is None else timeout)
         if self._logs is not None:
-        self._close_alerts()
             self._logs.close()
             self._logs = None
 
@@ -434,10 +434,10 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
         if self._logs is not None:
             self._logs.set_level(settings.scheduler.log_level)
         set_language(settings.scheduler.language or _language_of_environment(os.environ))
-
-    def _reread_calendars(self) -> None:
         if self._runtime.state != "stopped":
             self._take_up_alerts()
+
+    def _reread_calendars(self) -> None:
         """Notice that the file of a calendar changed; of one that is wrong the last good stays."""
         errors = self.config.reread_calendars()
         if errors and errors != self._calendar_errors:

@@ -138,15 +138,15 @@ class _Check:
         for task_id, entry in entries.items():
             self._check_pools(("entries", task_id), entry, pools)
         self._check_functions(entries, sections["security"])
+        if sections["alerts"] is not None:
+            for found in alert_problems(sections["alerts"], calendars):
+                at: KeyPath = ("alerts", *found.path)
+                self._note(Problem(self._merged.place(at), dotted(at), found.sentence))
         if self.problems:
             self._check_modules(entries, Folders(self._folder, self._folder))
             return None
         configs = {name: config for name, (config, _) in self.calendars.items()}
         return Settings.model_construct(**sections, entries=entries, calendars=configs, pools=pools)
-        if sections["alerts"] is not None:
-            for found in alert_problems(sections["alerts"], calendars):
-                at: KeyPath = ("alerts", *found.path)
-                self._note(Problem(self._merged.place(at), dotted(at), found.sentence))
 
     def _check_functions(
         self, entries: Mapping[str, Any], security: SecuritySection | None
@@ -338,6 +338,8 @@ class _Check:
             known = list(SecretConfig.model_fields)
         elif path[:2] == ("security", "confinement"):
             known = list(ConfinementKeys.model_fields)
+        elif section == "alerts" and len(path) > 2:
+            known = nested_keys(path)
         elif section != "entries":
             known = known_keys(str(section))
             for other in SECTIONS:
@@ -345,8 +347,6 @@ class _Check:
                     return translate("config.misplaced_key", key=dotted(path), section=other)
         elif len(path) == len(("entries", "id", "key")):
             raw = self._merged.values["entries"][str(path[1])]
-        elif section == "alerts" and len(path) > 2:
-            known = nested_keys(path)
             known = _keys_of(entry_types()[raw["type"]])
         else:
             known = list(RuleConfig.model_fields)

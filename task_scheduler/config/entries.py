@@ -95,6 +95,8 @@ class EntryConfig(TimeKeys, PolicyKeys):
     name: Text | None = None
     description: str = ""
     enabled: bool = True
+    ping_url: Url | None = None
+    """Where the beginning and the end of each run is told; see `alerts`."""
 
     places: ClassVar[Mapping[str, str]] = {
         "tasks.bad_name": "name",
@@ -120,8 +122,6 @@ class EntryConfig(TimeKeys, PolicyKeys):
         task_id: str,
         folders: Folders,
         calendars: Calendars,
-    ping_url: Url | None = None
-    """Where the beginning and the end of each run is told; see `alerts`."""
         *,
         is_code_needed: bool = True,  # noqa: ARG002  of functions
     ) -> Declared:

@@ -160,6 +160,7 @@ class SetPools(Command):
 
     pools: Mapping[str, int]
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepRecords(Command):
     """Write what a listener remembers: named statements with their parameters, in order.
@@ -193,7 +194,6 @@ class TakePing(Command):
     check_id: str
     kind: str
     text: str | None = None
-
 
 
 Fact: TypeAlias = Completion | Started | Returned | ThreadEnded | Command

@@ -202,11 +202,6 @@ class LogListener:
             since = Moment(event.since)
             self._write(logging.WARNING, "logs.ledger_released", event, since=since, **done)
 
-    def _contain_listener(self, event: events.ListenerFailed) -> None:
-        self._write(logging.ERROR, "logs.listener_failed", event, error=event.error)
-
-    def _notice_clock(self, event: events.ClockStepped) -> None:
-        key = "logs.clock_forward" if event.by > 0 else "logs.clock_back"
     def _take_ping(self, event: events.PingReceived) -> None:
         level = logging.WARNING if event.kind == "fail" else logging.INFO
         self._write(
@@ -222,6 +217,11 @@ class LogListener:
                 logging.INFO, "logs.silence_began", event, pattern=event.pattern, until=until
             )
 
+    def _contain_listener(self, event: events.ListenerFailed) -> None:
+        self._write(logging.ERROR, "logs.listener_failed", event, error=event.error)
+
+    def _notice_clock(self, event: events.ClockStepped) -> None:
+        key = "logs.clock_forward" if event.by > 0 else "logs.clock_back"
         self._write(logging.WARNING, key, event, span=Span(abs(event.by)))
 
     def _follow_clock(self, event: events.ClockFollowed) -> None:

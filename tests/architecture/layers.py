@@ -27,8 +27,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "targets",
         "fault_board",
         "watchdog",
-        "alerts",
         "event_stream",
+        "alerts",
     ),
     (
         "ledger_view",
