@@ -89,7 +89,6 @@ class Additions:
         )
         new = [entry for task_id, entry in entries.items() if task_id not in stored]
         broken += self._insert(new, command.actor, work)
-        self._chains.put(list(entries.values()), known=list(stored))
         if broken:
             self._store.execute("move_cursors", rows=broken)
         return list(entries)
@@ -114,6 +113,7 @@ class Additions:
             progress.append((entry.task_id, now, shape.due_at, shape.plan_at))
         self._store.execute("put_definitions", rows=definitions)
         self._store.execute("new_progress", rows=progress)
+        self._chains.put(entries, known=())
         self._tell(entries, definitions, actor, work)
         return broken
 
@@ -138,26 +138,41 @@ class Additions:
     def _change(
         self, pairs: Sequence[tuple[StoredEntry, Entry]], actor: str, work: Work
     ) -> list[list[Any]]:
-        """Change entries; return the rows of `move_cursors` of those whose rules raised."""
-        if not pairs:
+        """Change entries; return the rows of `move_cursors` of those whose rules raised.
+
+        A program adds its tasks at each of its starts. What is as it was is bound and looked at
+        again where it would not go on by itself, and else left alone.
+        """
+        changed = [pair for pair in pairs if not _is_same(*pair)]
+        names = {entry.task_id for _, entry in changed}
+        moved = [pair for pair in pairs if pair[1].task_id in names or not _goes_on(pair[0])]
+        if not moved:
             return []
-        shapes = _Shapes(self._shelf, work, self._limits)
         progress, broken = [], []
-        for old, entry in pairs:
+        for old, entry in moved:
             cursor_row = self._cursor_of(entry, old, work)
             progress.append(cursor_row)
             error = self._shelf.error_of(entry.task_id)
             if cursor_row[5] is not None and error:
                 broken.append([entry.task_id, None, cursor_row[4], cursor_row[5], error])
-            if not _is_same(old, entry):
-                work.events.append(EntryAdded(entry.task_id, entry.name))
-                self._audit.note_entry(actor, old.entry, entry)
-        ids = [entry.task_id for _, entry in pairs]
-        self._store.execute("put_definitions", rows=shapes.rows_of([e for _, e in pairs]))
+        ids = [entry.task_id for _, entry in moved]
         self._store.execute("put_progress", rows=progress)
         self._store.execute("free_runs", ids=ids, waiting_for=WaitingFor.CODE)
-        self._store.execute("free_limited", ids=ids, now=work.now)
+        if changed:
+            self._define(changed, actor, work)
         return broken
+
+    def _define(self, changed: Sequence[tuple[StoredEntry, Entry]], actor: str, work: Work) -> None:
+        """Write what changed entries are now, and tell of it."""
+        entries = [entry for _, entry in changed]
+        ids = [entry.task_id for entry in entries]
+        shapes = _Shapes(self._shelf, work, self._limits)
+        self._store.execute("put_definitions", rows=shapes.rows_of(entries))
+        self._chains.put(entries, known=ids)
+        self._store.execute("free_limited", ids=ids, now=work.now)
+        for old, entry in changed:
+            work.events.append(EntryAdded(entry.task_id, entry.name))
+            self._audit.note_entry(actor, old.entry, entry)
 
     def _cursor_of(self, entry: Entry, old: StoredEntry, work: Work) -> list[Any]:
         """Return the row of `put_progress` of a changed entry."""
@@ -332,6 +347,13 @@ def _is_same(old: StoredEntry, new: Entry) -> bool:
     return old.entry == replace(new, definition=dict(new.definition), rules=old.entry.rules) and (
         _same_rules(old.entry, new)
     )
+
+
+def _goes_on(old: StoredEntry) -> bool:
+    """Whether an entry, as it is stored, needs no code of this process and no other look."""
+    is_ready = old.is_resolved and not old.entry.is_code_bound and old.rule_error is None
+    is_planned = old.next_due_at is not None or old.cursor is not None
+    return is_ready and (is_planned or not old.entry.rules)
 
 
 def _same_rules(old: Entry, new: Entry) -> bool:

@@ -38,7 +38,10 @@ def plan_moment(
 class StoredEntry:
     """One row of `load_entries`."""
 
-    __slots__ = ("anchor", "cursor", "entry", "is_resolved", "next_due_at", "paused_at", "revision")
+    __slots__ = (
+        *("anchor", "cursor", "entry", "is_resolved", "next_due_at", "paused_at"),
+        *("revision", "rule_error"),
+    )
 
     def __init__(self, row: Sequence[Any]) -> None:
         task_id, name, kind, executor, definition, rules, policies, origin, is_bound, *rest = row
@@ -58,8 +61,9 @@ class StoredEntry:
         self.cursor: Microseconds | None
         self.next_due_at: Microseconds | None
         self.paused_at: Microseconds | None
-        self.revision, self.anchor, self.cursor, self.next_due_at, self.paused_at, resolved = rest
-        self.is_resolved = bool(resolved)
+        self.rule_error: str | None
+        self.revision, self.anchor, self.cursor, self.next_due_at, self.paused_at = rest[:5]
+        self.is_resolved, self.rule_error = bool(rest[5]), rest[6]
 
 
 class EntryShelf:

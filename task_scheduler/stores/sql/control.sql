@@ -44,7 +44,7 @@ AND task_id NOT IN (SELECT value FROM json_each(:bound));
 -- Whole entries by id.
 SELECT json_group_array(json_array(e.task_id, e.name, e.kind, e.executor, json(e.definition), json(e.rules),
     json(e.policies), e.origin, e.is_code_bound, p.revision, p.anchor, p.cursor, p.next_due_at, p.paused_at,
-    p.is_resolved))
+    p.is_resolved, p.rule_error))
 FROM entries AS e JOIN progress AS p ON p.task_id = e.task_id
 WHERE e.task_id IN (SELECT value FROM json_each(:ids));
 

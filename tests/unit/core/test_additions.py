@@ -209,3 +209,73 @@ def test_an_interval_is_written_once_and_read_back_the_same(bench: Bench) -> Non
     rows = bench.ledger.fetch("load_entries", ids=["p-0007"])
 
     assert rows[0][5] == [interval(0.5)]
+
+
+# -- added again as they were, as by a program at each of its starts -------------------------------
+
+
+def changes_of(bench: Bench, *entries: Entry) -> int:
+    """Return how many rows change when entries are added."""
+    before = bench.ledger._connection.total_changes
+    bench.add(*entries)
+    return bench.ledger._connection.total_changes - before
+
+
+def test_what_is_as_it_was_is_left_alone(bench: Bench) -> None:
+    once = entry("once", rules=[{"type": "once", "run_at": "2027-01-15T08:00:00+00:00"}])
+    entries = [*many(3), once, dataclasses.replace(entry("manual"), rules=())]
+    bench.add(*entries)
+    bench.tick(after=65)
+    (claim, *_) = bench.hands.gate.values()
+    bench.events.clear()
+
+    assert changes_of(bench, *entries) == 0
+    assert bench.hands.gate[claim.run_id] is claim
+    assert bench.events == []
+
+
+def test_the_only_one_that_changed_is_written(bench: Bench) -> None:
+    bench.add(*many(3))
+    bench.clock.wall += SECOND
+
+    bench.add(*many(2), dataclasses.replace(many(3)[2], name="Big"))
+
+    rows = bench.rows("SELECT task_id, name, updated_at FROM entries ORDER BY task_id")
+    assert rows == [
+        ("p-0000", "Pump 0", T0),
+        ("p-0001", "Pump 1", T0),
+        ("p-0002", "Big", T0 + SECOND),
+    ]
+
+
+def test_code_is_bound_again_and_nothing_else_is_written(bench: Bench) -> None:
+    bound = dataclasses.replace(entry(), is_code_bound=True)
+    bench.add(bound)
+    with bench.ledger.transaction():
+        # A process that ends, and another one.
+        bench.ledger.execute("unbind_all", bound=[])
+        bench.ledger.execute("hold_unresolved")
+    bench.clock.wall += SECOND
+
+    bench.add(bound)
+
+    assert bench.rows("SELECT is_resolved, revision, plan_at IS NOT NULL FROM progress") == [
+        (1, 2, 1)
+    ]
+    assert bench.rows("SELECT updated_at FROM entries") == [(T0,)]
+    assert "put_definitions" not in bench.store.steps
+
+
+@pytest.mark.parametrize(
+    "state", ["is_resolved = 0, plan_at = NULL", "rule_error = 'no zone', plan_at = 9e15"]
+)
+def test_what_does_not_go_on_by_itself_is_taken_up_again(bench: Bench, state: str) -> None:
+    bench.add(entry())
+    plan_at = bench.rows("SELECT plan_at FROM progress")
+    with bench.ledger.transaction():
+        bench.ledger._connection.execute(f"UPDATE progress SET {state}")
+
+    bench.add(entry())
+
+    assert bench.rows("SELECT plan_at FROM progress") == plan_at
+    assert bench.rows("SELECT is_resolved, rule_error FROM progress") == [(1, None)]
