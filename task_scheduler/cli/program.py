@@ -28,6 +28,7 @@ GROUPS = {
     "scheduler": ("init", "up", "down", "status", "doctor", "check"),
     "tasks": ("ls", "show", "next", "explain", "simulate", "pause", "resume", "rm"),
     "runs": ("run", "runs", "logs", "why", "kill", "backfill"),
+    "alerts": ("alerts", "ping"),
     "ledger": ("backup", "restore", "audit"),
     "help": ("help", "version"),
 }
