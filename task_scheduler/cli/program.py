@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import keyword
 import os
 import sys
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from task_scheduler.cli.parameters import did_you_mean, global_options
 from task_scheduler.cli.session import Session
 from task_scheduler.i18n import LANGUAGES, set_language, translate
 
-__all__ = ["GROUPS", "Program", "run"]
+__all__ = ["GROUPS", "Program", "module_of", "run"]
 
 GROUPS = {
     "scheduler": ("init", "up", "down", "status", "doctor", "check"),
@@ -30,12 +31,18 @@ GROUPS = {
     "runs": ("run", "runs", "logs", "why", "kill", "backfill"),
     "alerts": ("alerts", "ping"),
     "ledger": ("backup", "restore", "audit"),
+    "moving": ("import", "export"),
     "help": ("help", "version"),
 }
-"""Every command, as the help shows them. Each is the module of its name in `cli.commands`."""
+"""Every command, as the help shows them. Each is a module of `cli.commands`, see `module_of`."""
 
 _NAMES = tuple(name for names in GROUPS.values() for name in names)
 _LANGUAGE_VARIABLES = ("TASK_SCHEDULER__SCHEDULER__LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
+
+
+def module_of(name: str) -> str:
+    """Return the module of a command; none can be called as a keyword is."""
+    return f"task_scheduler.cli.commands.{name}" + "_" * keyword.iskeyword(name)
 
 
 class Program(click.Group):
@@ -49,7 +56,7 @@ class Program(click.Group):
         """Import a command; None where there is none of this name."""
         if cmd_name not in _NAMES:
             return None
-        module = importlib.import_module(f"task_scheduler.cli.commands.{cmd_name}")
+        module = importlib.import_module(module_of(cmd_name))
         command: click.Command = module.command
         return command
 

@@ -20,6 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "dispatcher",
         "bindings",
         "config",
+        "importing",
         "foreground",
         "task_rules",
         "launch_guard",

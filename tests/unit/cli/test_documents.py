@@ -12,7 +12,7 @@ import pytest
 
 from task_scheduler.cli.exit_codes import ExitCode
 from task_scheduler.cli.parameters import GLOBAL_NAMES, global_options
-from task_scheduler.cli.program import GROUPS
+from task_scheduler.cli.program import GROUPS, module_of
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "command-line.md"
 NAMES = [name for names in GROUPS.values() for name in names]
@@ -36,7 +36,7 @@ def test_the_exit_codes_are_those_of_the_program(text: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_command_and_each_of_its_options_is_documented(text: str, name: str) -> None:
     row = next(line for line in text.splitlines() if re.search(rf"`{name}[ `]", line))
-    command = import_module(f"task_scheduler.cli.commands.{name}").command
+    command = import_module(module_of(name)).command
     own = [
         parameter
         for parameter in command.params

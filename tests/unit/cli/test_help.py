@@ -9,7 +9,7 @@ import click
 import pytest
 
 from task_scheduler.cli.parameters import GLOBAL_NAMES
-from task_scheduler.cli.program import GROUPS
+from task_scheduler.cli.program import GROUPS, module_of
 from task_scheduler.i18n import LANGUAGES
 
 NAMES = [name for names in GROUPS.values() for name in names]
@@ -26,7 +26,7 @@ def test_every_command_and_option_has_its_sentence(language: str) -> None:
     known = sentences(language)
     wanted = {f"about_{name}" for name in NAMES} | {f"option_{name}" for name in GLOBAL_NAMES}
     for name in NAMES:
-        command = import_module(f"task_scheduler.cli.commands.{name}").command
+        command = import_module(module_of(name)).command
         wanted |= {
             f"option_{name}_{parameter.name}"
             for parameter in command.params
