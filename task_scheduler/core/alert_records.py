@@ -43,7 +43,9 @@ class AlertRecords:
 
     def end_silences(self, command: EndSilences, work: Work) -> int:
         """End silences; return how many."""
-        number = int(command.pattern) if command.pattern.isascii() and command.pattern.isdigit() else -1
+        number = (
+            int(command.pattern) if command.pattern.isascii() and command.pattern.isdigit() else -1
+        )
         ended = self._store.execute(
             "end_silences", pattern=command.pattern, silence_id=number, now=work.now
         )

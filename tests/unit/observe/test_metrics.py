@@ -185,6 +185,8 @@ def test_what_the_scheduler_measures_of_itself_is_rendered() -> None:
     assert (found["full_seconds_total"], found["workers"]) == (2, 7)
     others = ("start_lateness", "queue_wait", "tick", "wake_delay")
     assert {f"{name}_seconds_count" for name in others} <= set(found)
+
+
 def test_a_process_that_holds_nothing_has_no_figures_of_its_own() -> None:
     found = figures(Metrics(measures=lambda: None))
 
