@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from task_scheduler.core.audit import AuditRow
+from task_scheduler.core.entries import read_parts
 from task_scheduler.core.hints import nearest_hint
 from task_scheduler.core.model import SECOND, Microseconds
-from task_scheduler.core.policies import from_plain as policies_from_plain
 from task_scheduler.core.policies import to_plain
 from task_scheduler.errors import RunNotFoundError, ScheduleError, TaskNotFoundError
 from task_scheduler.schedules.instants import datetime_at
@@ -173,7 +173,7 @@ class LedgerView:
         rows = self._fetch("load_entries", ids=list(ids))
         return {
             row[0]: {
-                "rules": row[5],
+                "rules": list(read_parts(row[4], row[5], row[6])[1]),
                 "anchor": row[10],
                 "next_due_at": row[12],
                 "is_planned": row[13] is None and bool(row[14]),
@@ -213,6 +213,8 @@ class LedgerView:
 
 
 def _status(row: dict[str, Any], p95: int | None) -> dict[str, Any]:
+    definition, rules, policies = read_parts(row["definition"], row["rules"], row["policies"])
+    row = {**row, "rules": rules}
     count = row["run_count"]
     waiting_at, next_due_at = row["waiting_at"], row["next_due_at"]
     is_planned = row["paused_at"] is None
@@ -222,10 +224,10 @@ def _status(row: dict[str, Any], p95: int | None) -> dict[str, Any]:
         "task_id": row["task_id"],
         "name": row["name"],
         "kind": row["kind"],
-        "description": row["definition"].get("description", ""),
+        "description": definition.get("description", ""),
         "origin": row["origin"],
         "status": _word(row, next_at),
-        "schedule": [rule_sentence(rule, row["task_id"]) for rule in row["rules"]],
+        "schedule": [rule_sentence(rule, row["task_id"]) for rule in rules],
         "run_count": count,
         "success_count": row["success_count"],
         "failure_count": row["failure_count"],
@@ -243,9 +245,9 @@ def _status(row: dict[str, Any], p95: int | None) -> dict[str, Any]:
         "average_duration_seconds": _seconds(row["duration_total"] / count) if count else None,
         "max_duration_seconds": _seconds(row["duration_max"]) if count else None,
         "p95_duration_seconds": _seconds(p95),
-        "rules": row["rules"],
-        "policies": to_plain(policies_from_plain(row["policies"])),
-        "definition": row["definition"],
+        "rules": list(rules),
+        "policies": to_plain(policies),
+        "definition": definition,
         "added_at": iso(row["added_at"]),
     }
 

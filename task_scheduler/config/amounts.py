@@ -15,7 +15,7 @@ __all__ = ["DURATION_PATTERN", "SIZE_PATTERN", "parse_duration", "parse_size"]
 
 SIZE_PATTERN = r"^\s*[0-9]+(\.[0-9]+)?\s*([kKmMgGtT]([iI]?[bB])?|[bB])?\s*$"
 
-_SIZE = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>[kmgt]?(?P<binary>i)?b?)")
+_SIZE = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>[kmgt](?P<binary>i?)b|[kmgt]|b?)")
 
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _LENGTH_LIMIT = 40
@@ -28,7 +28,7 @@ def parse_size(value: object) -> int:
         return value
     if isinstance(value, str) and len(value) <= _LENGTH_LIMIT:
         match = _SIZE.fullmatch(value.strip().lower())
-        if match is not None and match["unit"] != "i":
+        if match is not None:
             power = _POWERS[match["unit"][:1].replace("b", "")]
             step = 1024 if match["binary"] else 1000
             return int(Decimal(match["number"]) * step**power)

@@ -14,13 +14,13 @@ from task_scheduler.core import planner
 from task_scheduler.core.delay_occurrences import DelayOccurrences, is_fixed_delay
 from task_scheduler.core.events import EntryFailed
 from task_scheduler.core.flights import Flights, Known, Work
-from task_scheduler.core.model import Entry, Microseconds
+from task_scheduler.core.model import Entry, Microseconds, Policies
 from task_scheduler.core.planner import Plan, Seats
 from task_scheduler.core.policies import from_plain
 from task_scheduler.core.ports import Catalog, Store
 from task_scheduler.schedules.occurrences import Occurrences, OnceOccurrences
 
-__all__ = ["EntryShelf", "StoredEntry", "plan_moment"]
+__all__ = ["EntryShelf", "StoredEntry", "plan_moment", "read_parts"]
 
 _ERROR_LIMIT = 2_000
 """Characters kept of what a rule said."""
@@ -45,14 +45,15 @@ class StoredEntry:
 
     def __init__(self, row: Sequence[Any]) -> None:
         task_id, name, kind, executor, definition, rules, policies, origin, is_bound, *rest = row
+        definition, rules, policies = read_parts(definition, rules, policies)
         self.entry = Entry(
             task_id=task_id,
             name=name,
             kind=kind,
             executor=executor,
             definition=definition,
-            rules=tuple(rules),
-            policies=from_plain(policies),
+            rules=rules,
+            policies=policies,
             is_code_bound=bool(is_bound),
             origin=origin,
         )
@@ -64,6 +65,22 @@ class StoredEntry:
         self.rule_error: str | None
         self.revision, self.anchor, self.cursor, self.next_due_at, self.paused_at = rest[:5]
         self.is_resolved, self.rule_error = bool(rest[5]), rest[6]
+
+
+def read_parts(
+    definition: Any, rules: Any, policies: Any
+) -> tuple[dict[str, Any], tuple[dict[str, Any], ...], Policies]:
+    """Return what a row holds; of a damaged one a rule that there is not, which says so.
+
+    Somebody may have written to the ledger by hand, or a disk has: no other task waits for that.
+    """
+    try:
+        if type(definition) is dict and all(type(rule) is dict for rule in rules):
+            return definition, tuple(rules), from_plain(policies)
+        reason = "definition, rules"
+    except Exception as error:  # fence: rule
+        reason = str(error)
+    return {}, ({"type": f"damaged row: {reason}"[:_ERROR_LIMIT]},), Policies()
 
 
 class EntryShelf:

@@ -44,6 +44,9 @@ _UNREADABLE = (OSError, ValueError, LookupError, struct.error)
 """What `zoneinfo` raises for no zone (a KeyError), a folder of zones as "America" (an OSError), a
 path out of them (a ValueError) and a file that is cut short."""
 
+_MOST_FOLDERS = 9
+"""No zone lies so deep. `zoneinfo` imports a package for each folder of a name, each within the
+other, and a long one is more than the interpreter's stack can hold."""
 _LOCAL_TIME = Path("/etc/localtime")
 _SHORTEST_HINT = 4
 """For shorter names, as JST, the likeliest zone is another abbreviation: a wrong hint."""
@@ -285,6 +288,8 @@ def _zone_of_file(path: Path, *, is_anew: bool) -> tzinfo | None:
 
 
 def _zone_info(name: str, *, is_anew: bool = False) -> ZoneInfo | None:
+    if name.count("/") > _MOST_FOLDERS:
+        return None
     try:
         if is_anew:
             # Where the file is sound, a user's own ZoneInfo(name) follows it from now on too.

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from task_scheduler.core.audit import check
+from task_scheduler.core.events import EntryFailed
 from task_scheduler.errors import StoreError, TaskSchedulerError
 from task_scheduler.executors.marks import MarkFile, read_witness
 from task_scheduler.ledger_view import LedgerView
@@ -21,6 +22,7 @@ from task_scheduler.state_files import StateFiles
 from task_scheduler.stores.engine_lock import EngineLock
 from task_scheduler.stores.sqlite import SqliteReader, SqliteStore, read_only
 from tests.unit.cli.made_ledger import MadeLedger
+from tests.unit.core.engine_bench import Bench, entry
 
 NOBODY = 65_534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
@@ -41,6 +43,51 @@ def tamper(path: Path, *statements: str) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         for statement in statements:
             database.execute(statement)
+
+
+DAMAGES = ["{", "7", "[7]", '"x"', "null", '{"a": 1}', '{"overlap": 7}', "[[]]", '[{"type": []}]']
+
+
+@pytest.mark.parametrize("column", ["definition", "rules", "policies"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_row_hides_no_other_task(damage: str, column: str, ledger: Path) -> None:
+    with closing(SqliteStore(ledger)) as store:
+        row = ["good", "Good", "command", "process", {"command": ["true"]}, [], {}, "api", 0, 5]
+        store.execute("put_entries", rows=[row])
+        store.execute("put_progress", rows=[["good", 1, 5, None, 7, 7]])
+    tamper(ledger, f"UPDATE entries SET {column} = '{damage}' WHERE task_id = 't'")
+
+    reader = SqliteReader(ledger)
+    with closing(reader):
+        view = LedgerView(reader.fetch)
+        assert [task["task_id"] for task in view.tasks()] == ["good", "t"]
+        assert view.task("good")["name"] == "Good"
+        assert view.task("t")["task_id"] == "t"
+
+
+@pytest.mark.parametrize("column", ["definition", "rules", "policies"])
+@pytest.mark.parametrize("damage", DAMAGES[:6])
+def test_a_damaged_row_keeps_no_other_task_from_its_time_and_is_told(
+    damage: str, column: str
+) -> None:
+    bench = Bench()
+    bench.add(entry("t"), entry("good"))
+    bench.end(bench.start(1))
+    bench.end(bench.start(2))
+    with bench.ledger.transaction():
+        execute = bench.ledger._connection.execute
+        execute(f"UPDATE entries SET {column} = ? WHERE task_id = 't'", (damage,))
+        execute("UPDATE progress SET revision = 2 WHERE task_id = 't'")
+
+    bench.tick(after=15)
+
+    assert {claim.task_id for claim in bench.hands.gate.values()} >= {"good"}
+    if (column, damage) not in HARMLESS:
+        assert [e for e in bench.events if isinstance(e, EntryFailed) and e.task_id == "t"]
+
+
+HARMLESS = {("definition", '{"a": 1}'), ("policies", '{"a": 1}')}
+"""What a definition may hold is not the engine's affair, and unknown policies a newer release's."""
 
 
 @pytest.mark.parametrize("how", ["reader", "store"])

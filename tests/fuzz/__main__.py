@@ -22,6 +22,9 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=10_000_000, help="of all readers together")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--target", choices=TARGETS, action="append", help="only this reader")
+    parser.add_argument(
+        "--jobs", type=int, help="readers at the same time; as many as there are cores"
+    )
     parser.add_argument("--number", type=int, help="read this one input and show it")
     parser.add_argument("--folder", type=Path, default=Path("/tmp/task-scheduler-fuzz"))
     options = parser.parse_args()
@@ -34,7 +37,7 @@ def main() -> int:
     options.folder.mkdir(parents=True, exist_ok=True)
     share = options.inputs // len(targets)
     jobs = [(target, options.seed, share, options.folder) for target in targets]
-    with multiprocessing.Pool() as pool:
+    with multiprocessing.Pool(options.jobs) as pool:
         found = sum(pool.starmap(_run, jobs, chunksize=1))
     return int(found > 0)
 

@@ -41,9 +41,10 @@ WHERE task_id IN (SELECT task_id FROM entries WHERE is_code_bound) AND is_resolv
 AND task_id NOT IN (SELECT value FROM json_each(:bound));
 
 -- name: load_entries
--- Whole entries by id.
-SELECT json_group_array(json_array(e.task_id, e.name, e.kind, e.executor, json(e.definition), json(e.rules),
-    json(e.policies), e.origin, e.is_code_bound, p.revision, p.anchor, p.cursor, p.next_due_at, p.paused_at,
+-- Whole entries by id; what is no JSON, as a hand or a bad disk may have left it, is null.
+SELECT json_group_array(json_array(e.task_id, e.name, e.kind, e.executor, 
+    json(iif(json_valid(e.definition), e.definition, 'null')), json(iif(json_valid(e.rules), e.rules, 'null')),
+    json(iif(json_valid(e.policies), e.policies, 'null')), e.origin, e.is_code_bound, p.revision, p.anchor, p.cursor, p.next_due_at, p.paused_at,
     p.is_resolved, p.rule_error))
 FROM entries AS e JOIN progress AS p ON p.task_id = e.task_id
 WHERE e.task_id IN (SELECT value FROM json_each(:ids));

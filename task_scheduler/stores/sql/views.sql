@@ -5,8 +5,9 @@ SELECT count(*) FROM progress;
 -- name: task_status
 -- Where tasks stand: all after an id, a page at a time, or those named.
 SELECT json_group_array(json_object(
-    'task_id', task_id, 'name', name, 'kind', kind, 'origin', origin, 'rules', json(rules),
-    'policies', json(policies), 'definition', json(definition), 'is_resolved', is_resolved,
+    'task_id', task_id, 'name', name, 'kind', kind, 'origin', origin, 'rules', json(iif(json_valid(rules), rules, 'null')),
+    'policies', json(iif(json_valid(policies), policies, 'null')),
+    'definition', json(iif(json_valid(definition), definition, 'null')), 'is_resolved', is_resolved,
     'paused_at', paused_at, 'pause_reason', pause_reason, 'resume_at', resume_at, 'rule_error', rule_error, 'next_due_at', next_due_at,
     'run_count', run_count, 'success_count', success_count, 'failure_count', failure_count,
     'skip_count', skip_count, 'duration_total', duration_total, 'duration_max', duration_max,

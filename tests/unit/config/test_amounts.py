@@ -32,7 +32,7 @@ def test_a_size_is_a_number_of_bytes_or_text_with_a_unit(text: object, size: int
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("value", ["", "MB", "-1MB", "10 XB", "1i", True, -1, 1.5, None, "9" * 50])
+@pytest.mark.parametrize("value", ["", "MB", "-1MB", "10 XB", "1i", "256IB", True, -1, 1.5, None, "9" * 50])
 def test_anything_else_is_no_size(value: object) -> None:
     with pytest.raises(ConfigError, match="10MB"):
         parse_size(value)
@@ -52,7 +52,7 @@ def test_anything_else_is_no_duration(value: object) -> None:
         parse_duration(value)
 
 
-@pytest.mark.parametrize("text", ["10MB", "1GiB", "5", "1.5 k", "1i", "x"])
+@pytest.mark.parametrize("text", ["10MB", "1GiB", "5", "1.5 k", "1i", "256IB", "x"])
 def test_the_pattern_of_sizes_in_the_schema_says_the_same_as_the_reader(text: str) -> None:
     assert (re.search(SIZE_PATTERN, text) is not None) == _reads(parse_size, text)
 
