@@ -134,6 +134,9 @@ class AlertCare:
         office = self._made_office()
         if is_new:
             self._runtime.listeners.append(office)
+            if self._runtime.state == "running":
+                # It came with a change of the configuration.
+                office.begin()
 
     def _made_office(self) -> AlertOffice:
         """Return the office, with the plan of the moment."""

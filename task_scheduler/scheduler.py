@@ -302,9 +302,9 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
         Programs are killed then; functions are asked to end and left to the program. Without
         `timeout`, the config's ``stop_timeout_seconds``. Does nothing on one that is not started.
         """
+        self._close_alerts()
         # A reader that stays would keep the ledger's log from being folded into its file.
         self._reader.close()
-        self._close_alerts()
         self._runtime.stop(self.stop_seconds if timeout is None else timeout)
         if self._logs is not None:
             self._logs.close()

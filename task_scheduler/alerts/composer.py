@@ -128,7 +128,7 @@ class Composer:
             "commands": ["tsk alerts", "tsk status"],
         }
         sample = notice.sample
-        if sample is None or notice.about is AlertKind.FAULT:
+        if sample is None or AlertKind.FAULT is notice.about or notice.kind is NoticeKind.SUMMARY:
             return facts
         if notice.about is AlertKind.SILENT:
             facts["commands"] = [f"tsk ping {shlex.quote(sample.task_id)}", "tsk alerts"]
@@ -379,7 +379,7 @@ def _commands(notice: Notice, sample: Sample) -> list[str]:
     if notice.kind is NoticeKind.RECOVERED:
         return [f"tsk runs {task_id}", "tsk alerts"]
     commands = [f"tsk show {task_id}"]
-    if sample.run_id is not None and notice.about in (AlertKind.FAILED, AlertKind.SLOW):
+    if sample.run_id is not None and notice.about is AlertKind.FAILED:
         commands.append(f"tsk logs {sample.run_id}")
     if notice.about in (AlertKind.LATE, AlertKind.MISSED):
         commands.append(f"tsk why {task_id}")

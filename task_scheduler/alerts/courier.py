@@ -117,16 +117,6 @@ class Courier:
         for old in replaced:
             self._note(old)
 
-    def drop_all(self) -> None:
-        """Forget what waits: the ledger that it comes from is older than what was delivered."""
-        with self._ready:
-            dropped = [d for d in self._waiting.values() if d is not self._in_hand]
-            for delivery in dropped:
-                del self._waiting[delivery.delivery_id]
-                delivery.state = "superseded"
-        for delivery in dropped:
-            self._note(delivery)
-
     def wake(self) -> None:
         """Look again: a channel changed."""
         with self._ready:

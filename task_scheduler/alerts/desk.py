@@ -39,7 +39,7 @@ _BATCH = 2_000
 _LOOK: Microseconds = 5 * SECOND
 _SAVE: Microseconds = SECOND
 _PRUNE: Microseconds = 3_600 * SECOND
-_BUSY_SECONDS = 0.25
+_BUSY_SECONDS = 1.0
 _QUIET_SECONDS = 30.0
 _PRUNED = ("deliveries", "alerts", "silences")
 
@@ -230,16 +230,12 @@ class AlertDesk:
         """Return what happened since the last turn, or the first part of it."""
         taken = [self._events.popleft() for _ in range(min(len(self._events), _BATCH))]
         told = [event for event in taken if not self._is_told_already(event)]
-        found: list[signs.Sign] = []
         for event in told:
             if isinstance(event, events.RunSettled):
                 self._seen_at = max(self._seen_at, event.at)
-            elif isinstance(event, events.LedgerHeld) and self._courier is not None:
-                self._courier.drop_all()
             elif isinstance(event, events.SilencesChanged):
                 self._wants_silences = True
-            found += _of_scheduler(event, now)
-        found += self._reader.signs_of(told)
+        found = self._reader.signs_of(told, now)
         self._learn(judge, found)
         return found
 
@@ -330,7 +326,13 @@ class AlertDesk:
         judge = Judge(self.plan, memory)
         self._courier = self._new_courier(self._note)
         self._courier.start()
-        self._courier.put(waiting)
+        if self._reader.ask("ledger_row", {}).get("held_at") is None:
+            self._courier.put(waiting)
+        else:
+            # The ledger is older than what was delivered: who knows which of them were.
+            for delivery in waiting:
+                delivery.state = "superseded"
+                self._note(delivery)
         expected = list(self.plan.expected)
         statements: list[tuple[str, dict[str, Any]]] = [("put_alert_cursor", {"seen_at": now})]
         if expected:
@@ -343,7 +345,7 @@ class AlertDesk:
         self._write(statements[1:])
         missed = self._reader.missed_ends(since)
         self._told_already = {event.run_id for event in missed}
-        found = self._reader.signs_of(missed)
+        found = self._reader.signs_of(missed, now)
         self._learn(judge, found)
         open_tasks = {
             task_id: part.last_at
@@ -406,15 +408,3 @@ class AlertDesk:
 
     def _taken(self) -> list[Delivery]:
         return [self._noted.popleft() for _ in range(len(self._noted))]
-
-
-def _of_scheduler(event: events.Event, now: Microseconds) -> list[signs.Sign]:
-    """Return what the scheduler says of itself beside `FaultBegan`."""
-    match event:
-        case events.FaultEnded():
-            return [signs.Mended(event.trouble.kind.value, now)]
-        case events.LedgerHeld():
-            return [signs.Faulted("ledger_held", event.reason, now)]
-        case events.LedgerReleased():
-            return [signs.Mended("ledger_held", now)]
-    return []

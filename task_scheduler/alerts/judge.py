@@ -51,6 +51,8 @@ class Judge:
         self.memory = memory or Memory()
         self.book = CaseBook(plan, self.memory)
         self._teller = Teller(self.book)
+        self._struggling: set[str] = set()
+        """Tasks that failed when they last ran."""
 
     @property
     def plan(self) -> AlertPlan:
@@ -92,6 +94,7 @@ class Judge:
                     if not alert.parts:
                         alert.closed_at, alert.is_over = alert.last_at, True
                 self.memory.records.pop(sign.task_id, None)
+                self._struggling.discard(sign.task_id)
 
     def needs_history(self, task_id: str) -> bool:
         """Whether a rule counts what this task did, and nothing of it is known yet."""
@@ -104,20 +107,18 @@ class Judge:
     @property
     def is_watching(self) -> bool:
         """Whether a success of any task may matter."""
-        return bool(self.book.of_task) or bool(self.memory.records)
+        return bool(self.book.of_task) or bool(self._struggling)
 
     def awaits_success(self, task_id: str) -> bool:
         """Whether it matters that a run of this task went well; any thread may ask."""
-        if task_id in self.book.of_task:
-            return True
-        record = self.memory.records.get(task_id)
-        if record is not None and record.streak:
+        if task_id in self.book.of_task or task_id in self._struggling:
             return True
         return any(rule.wants(AlertKind.SLOW, task_id) for rule in self.plan.rules)
 
     def _fail(self, sign: Failed) -> None:
         record = self.memory.record(sign.task_id)
         record.note_failure(sign.at)
+        self._struggling.add(sign.task_id)
         self.book.clear(sign.task_id, sign.at, AlertKind.OVERRUN)
         sample = Sample(sign.task_id, sign.name, sign.run_id, sign.attempt, sign.error, sign.at)
         for rule in self.plan.rules_for(AlertKind.FAILED, sign.task_id):
@@ -133,6 +134,7 @@ class Judge:
         record = self.memory.record(sign.task_id)
         limit = slow_from(record.durations)
         record.note_success(sign.duration)
+        self._struggling.discard(sign.task_id)
         for kind in _UNTIL_SUCCESS:
             for alert in self.book.alerts_with(sign.task_id, kind):
                 within = self.book.rules[alert.rule].within

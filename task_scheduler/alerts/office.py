@@ -78,11 +78,15 @@ class AlertOffice:
         if self._is_begun:
             self._begin()
 
+    def begin(self) -> None:
+        """Begin: the ledger is held here, and the engine runs."""
+        self._is_begun = True
+        self._begin()
+
     def __call__(self, event: Event) -> None:
         """Take an event: in the engine's thread, and so quickly."""
         if isinstance(event, SchedulerStarted):
-            self._is_begun = True
-            self._begin()
+            self.begin()
         if self.plan.rules:
             self.desk(event)
         if self.plan.pings and self._pinger is not None:

@@ -45,8 +45,8 @@ class SignReader:
             return default
         return default if found is None else found
 
-    def signs_of(self, told: Sequence[events.Event]) -> list[signs.Sign]:
-        """Return the signs of events, in their order."""
+    def signs_of(self, told: Sequence[events.Event], now: Microseconds) -> list[signs.Sign]:
+        """Return the signs of events, in their order; `now` for those that have no moment."""
         failed = [e for e in told if isinstance(e, events.RunSettled) and e.outcome in _BAD]
         attempts = self._attempts([event.run_id for event in failed])
         lines: dict[tuple[str, int | None], str] = {}
@@ -62,7 +62,7 @@ class SignReader:
                         lines[known] = self._error_line(output)
                     line = lines[known]
                 found.append(_failed(event, exit_code, line))
-            elif (sign := _sign_of(event)) is not None:
+            elif (sign := _sign_of(event, now)) is not None:
                 found.append(sign)
         return found
 
@@ -162,7 +162,7 @@ def _failed(event: events.RunSettled, exit_code: int | None, line: str) -> signs
     )
 
 
-def _sign_of(event: events.Event) -> signs.Sign | None:
+def _sign_of(event: events.Event, now: Microseconds) -> signs.Sign | None:
     """Return the sign of an event that says it all."""
     match event:
         case events.RunSettled(outcome=Outcome.SUCCEEDED):
@@ -178,6 +178,12 @@ def _sign_of(event: events.Event) -> signs.Sign | None:
             trouble = event.trouble
             what = translate(f"faults.{trouble.kind}", where=trouble.where, why=trouble.why)
             return signs.Faulted(trouble.kind.value, f"{what}: {trouble.why}", event.at)
+        case events.FaultEnded():
+            return signs.Mended(event.trouble.kind.value, now)
+        case events.LedgerHeld():
+            return signs.Faulted("ledger_held", translate("alerts.ledger_held"), now)
+        case events.LedgerReleased():
+            return signs.Mended("ledger_held", now)
         case events.PingReceived():
             return signs.Pinged(event.check_id, event.kind, event.text, event.at)
     return None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +205,43 @@ def test_a_failure_that_nobody_was_told_of_before_the_end_is_told_by_the_next_pr
     until(lambda: receiver.requests)
 
     assert receiver.alerts[0]["task_id"] == "fails"
+
+
+def test_a_restored_ledger_delivers_nothing_that_was_on_its_way_when_it_was_saved(
+    started: Start, receiver: Receiver
+) -> None:
+    receiver.code = 500
+    alerts = {"channels": {"chat": hook(receiver)}, "rules": [{"on": ["failed"]}]}
+    first = started(alerts)
+    first.add_task(FunctionTask("fails", "Fails", "tests.integration.alerts.work:fail"))
+    first.run_task("fails")
+    until(lambda: [d["attempts"] for d in first.alert_log()] == [1])
+    first.stop()
+    with closing(sqlite3.connect(first.files.database)) as ledger, ledger:
+        now = time.time_ns() // 1_000
+        ledger.execute("UPDATE ledger SET held_at = ?, held_reason = 'restored'", (now,))
+        ledger.execute("UPDATE ledger SET held_moment = ?, held_token = 0, held_run_id = 9", (now,))
+    receiver.code, before = 200, len(receiver.requests)
+
+    second = started(alerts)
+    until(lambda: [d["state"] for d in second.alert_log()] == ["superseded"])
+
+    assert second.hold() is not None
+    assert len(receiver.requests) == before
+
+
+def test_a_channel_that_comes_with_a_new_configuration_is_told_from_then_on(
+    started: Start, receiver: Receiver
+) -> None:
+    scheduler = started({})
+    scheduler.add_task(FunctionTask("fails", "Fails", lambda: False))
+    assert scheduler._office is None
+
+    scheduler.config.config["alerts"] = {"channels": {"chat": hook(receiver)}, "gather_seconds": 0}
+    until(lambda: scheduler._reader.fetch("alert_cursor"))
+    scheduler.run_task("fails")
+
+    until(lambda: receiver.requests)
 
 
 def test_a_full_ledger_is_told_although_nothing_can_be_written(
