@@ -6,6 +6,7 @@ says of that one stands before what it says of itself.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 
@@ -40,6 +41,7 @@ def _shown(text: str) -> str:
     return "".join(mark if mark.isprintable() else "?" for mark in text)
 
 
+@functools.lru_cache(maxsize=16)
 def _user_name(uid: int) -> str:
     try:
         import pwd  # not everywhere

@@ -24,8 +24,8 @@ __all__ = ["Bindings"]
 _RESTORED_LIMIT = 10_000
 
 
-_Bound = tuple[Entry, tuple[BaseTask, Sequence[ScheduleRule]]]
-"""A task that a live process added, with its rules; plain tuples, for there may be a million."""
+_Bound = tuple[Entry, BaseTask, Sequence[ScheduleRule]]
+"""A task that a live process added, with its rules; a plain tuple, for there may be a million."""
 
 
 class Bindings:
@@ -46,25 +46,28 @@ class Bindings:
 
     def bind(self, entry: Entry, task: BaseTask, rules: Sequence[ScheduleRule]) -> None:
         """Bind a task object to its id; the definition it came with decides when it is stale."""
-        self.bind_all([entry], [(task, rules)])
+        self.bind_all([entry], [task], [rules])
 
     def bind_all(
-        self, entries: Sequence[Entry], pairs: Sequence[tuple[BaseTask, Sequence[ScheduleRule]]]
+        self,
+        entries: Sequence[Entry],
+        tasks: Sequence[BaseTask],
+        rules: Sequence[Sequence[ScheduleRule]],
     ) -> Callable[[], None]:
         """Bind task objects, with their rules, to the ids of their entries; return what undoes it.
 
         To be undone where the change is refused: what was bound before is bound again.
         """
-        bound: dict[str, _Bound] = dict(
-            zip([entry.task_id for entry in entries], zip(entries, pairs, strict=True), strict=True)
-        )
+        values = zip(entries, tasks, rules, strict=True)
+        ids = [entry.task_id for entry in entries]
+        bound: dict[str, _Bound] = dict(zip(ids, values, strict=True))
         # Of tasks that share a definition, once.
         named = {id(e.definition): e for e in entries if e.kind == "function"}.values()
         with self._guard:
-            before = {task_id: self._bound[task_id] for task_id in bound.keys() & self._bound}
+            before = {task_id: self._bound[task_id] for task_id in ids if task_id in self._bound}
             self._bound.update(bound)
-            for task_id in bound.keys() & self._restored:
-                del self._restored[task_id]
+            for task_id in ids if self._restored else ():
+                self._restored.pop(task_id, None)
             self._references.update(str(entry.definition.get("function")) for entry in named)
 
         def undo() -> None:
@@ -84,7 +87,7 @@ class Bindings:
     def bound(self) -> list[Entry]:
         """Return the entries that this process added."""
         with self._guard:
-            return [entry for entry, _ in self._bound.values()]
+            return [entry for entry, _, _ in self._bound.values()]
 
     def is_bound(self, task_id: str) -> bool:
         """Whether this process has bound code to an id."""
@@ -97,7 +100,7 @@ class Bindings:
             bound = self._bound.get(entry.task_id)
         rules: Iterable[ScheduleRule]
         if bound is not None and list(bound[0].rules) == list(entry.rules):
-            rules = bound[1][1]
+            rules = bound[2]
         else:
             rules = [from_plain(plain) for plain in entry.rules]
         calendars = self._calendars()
@@ -109,7 +112,7 @@ class Bindings:
         # function that computes all the time gets the interpreter back only milliseconds later.
         bound = self._bound.get(entry.task_id)
         if bound is not None and (entry.is_code_bound or _same(bound[0], entry)):
-            return bound[1][0]
+            return bound[1]
         restored = self._restored.get(entry.task_id)
         if restored is not None and restored[0] is entry:
             return restored[1]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from task_scheduler.core.additions import refuse_other_kinds, refuse_unknown_pools
 from task_scheduler.core.chains import refuse_circles
@@ -25,14 +25,11 @@ from task_scheduler.task_rules import Rules, plain_of, rules_of
 from task_scheduler.tasks.registry import EntryMaker
 from task_scheduler.tasks.task import BaseTask
 
-__all__ = ["Pair", "Registration", "pairs_of", "parts_of", "without_collecting"]
-
-Pair = tuple[BaseTask, Sequence[ScheduleRule]]
-"""A task and its rules."""
+__all__ = ["Registration", "Wanted", "without_collecting"]
 
 _WHOLE = 10_000
 """Entries up to which a call is one commit."""
-_PART = 2_000
+_PART = 5000
 """Entries of one commit where there are more: its tick takes a few hundredths of a second."""
 
 _PROGRAMS = ("script", "command")
@@ -40,53 +37,89 @@ _PROGRAMS = ("script", "command")
 _Plain = tuple[tuple[Mapping[str, Any], ...], bool]
 
 
-def pairs_of(given: Iterable[tuple[BaseTask, Rules]]) -> list[Pair]:
-    """Return tasks with their rules, as `add_tasks` takes them.
+class Wanted(NamedTuple):
+    """Tasks that are to be added, each with its rules: two lists, for there may be a million."""
 
-    Raises DefinitionError for what is no pair, and ScheduleError for what is no rule.
-    """
-    pairs: list[Pair] = []
-    # A rule that many tasks share is one value for all of them.
-    shared: dict[int, Sequence[ScheduleRule]] = {}
-    for item in given:
-        pair: object = item
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise DefinitionError("runtime.not_a_pair", value=item)
-        task, rule = pair
-        rules = shared.get(id(rule))
-        if rules is None or rules[0] is not rule:
-            rules = rules_of(rule)
-            if isinstance(rule, ScheduleRule):
-                shared[id(rule)] = rules
-        pairs.append((task, rules))
-    return pairs
+    tasks: list[BaseTask]
+    rules: list[Sequence[ScheduleRule]]
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[BaseTask, Rules]]) -> Wanted:
+        """Return tasks with their rules, as `add_tasks` takes them.
+
+        Raises DefinitionError for what is no pair, and ScheduleError for what is no rule.
+        """
+        wanted = cls([], [])
+        # A rule that many tasks share is one value for all of them.
+        shared: dict[int, Sequence[ScheduleRule]] = {}
+        for item in pairs:
+            pair: object = item
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise DefinitionError("runtime.not_a_pair", value=item)
+            task, rule = pair
+            rules = shared.get(id(rule))
+            if rules is None or rules[0] is not rule:
+                rules = rules_of(rule)
+                if isinstance(rule, ScheduleRule):
+                    shared[id(rule)] = rules
+            wanted.tasks.append(task)
+            wanted.rules.append(rules)
+        return wanted
 
 
 class Registration:
-    """The entries of one call of `add_task` or `add_tasks`.
+    """The entries of one call of `add_task` or `add_tasks`: the last one of each id.
 
-    `entries` is in the order of the tasks, `warnings` are sentences.
+    `entries`, `tasks` and `rules` go along with each other; `warnings` are sentences.
     """
 
     def __init__(
-        self, pairs: Sequence[Pair], *, maker: EntryMaker, guard: LaunchGuard, calendars: Calendars
+        self, wanted: Wanted, *, maker: EntryMaker, guard: LaunchGuard, calendars: Calendars
     ) -> None:
         self._calendars = calendars
-        # By their identity: all of them live as long as the pairs do.
-        known: dict[tuple[int, ...], _Plain] = {}
+        self.tasks, self.rules = wanted
         self.entries: list[Entry] = []
         self.warnings: list[str] = []
-        for task, rules in pairs:
-            key = (id(rules[0]),) if len(rules) == 1 else tuple(map(id, rules))
-            found = known.get(key)
+        # By their identity: all of them live as long as the lists do.
+        known: dict[int, _Plain] = {}
+        make, add = maker.entry_of, self.entries.append
+        for task, rules in zip(*wanted, strict=True):
+            found = known.get(id(rules))
             if found is None:
-                found = known[key] = self._plain_of(rules, getattr(task, "task_id", None))
-            entry = maker.entry_of(task, found[0], has_user_rule=found[1])
-            self.entries.append(entry)
-            if entry.kind != "custom":
-                self.warnings += task.warnings()
-                if entry.kind in _PROGRAMS:
-                    self.warnings += guard.warnings_of(task)
+                found = known[id(rules)] = self._plain_of(rules, getattr(task, "task_id", None))
+            entry = make(task, found[0], has_user_rule=found[1])
+            add(entry)
+            if entry.kind != "custom" and (warnings := task.warnings()):
+                self.warnings += warnings
+            if entry.kind in _PROGRAMS:
+                self.warnings += guard.warnings_of(task)
+        self._leave_out_repeated()
+
+    def parts(self, fetch: Callable[..., Any], pools: Mapping[str, int]) -> Iterator[slice]:
+        """Give the parts that are added in a commit each: up to some thousands are one.
+
+        Raises DefinitionError before the first where something cannot be added.
+        """
+        entries = self.entries
+        if len(entries) <= _WHOLE:
+            yield slice(0, len(entries))
+            return
+        parts = [slice(begin, begin + _PART) for begin in range(0, len(entries), _PART)]
+        if fetch("has_entries"):
+            for part in parts:
+                refuse_other_kinds(entries[part], fetch)
+        refuse_unknown_pools(entries, pools)
+        refuse_circles(entries, fetch)
+        yield from parts
+
+    def _leave_out_repeated(self) -> None:
+        """Keep the last of each id alone."""
+        last = {entry.task_id: index for index, entry in enumerate(self.entries)}
+        if len(last) < len(self.entries):
+            kept = list(last.values())
+            self.entries = [self.entries[index] for index in kept]
+            self.tasks = [self.tasks[index] for index in kept]
+            self.rules = [self.rules[index] for index in kept]
 
     def _plain_of(self, rules: Sequence[ScheduleRule], task_id: str | None) -> _Plain:
         for rule in rules:
@@ -110,23 +143,3 @@ def without_collecting(count: int) -> Iterator[None]:
     finally:
         if is_paused:
             gc.enable()
-
-
-def parts_of(
-    entries: Sequence[Entry], *, fetch: Callable[..., Any], pools: Mapping[str, int]
-) -> Iterator[Sequence[Entry]]:
-    """Give the entries in parts, each to be added in a commit of its own; few of them are one.
-
-    Raises DefinitionError before the first where one of them cannot be added.
-    """
-    latest: Sequence[Entry] = list({entry.task_id: entry for entry in entries}.values())
-    if len(latest) <= _WHOLE:
-        yield latest
-        return
-    if fetch("has_entries"):
-        for begin in range(0, len(latest), _PART):
-            refuse_other_kinds(latest[begin : begin + _PART], fetch)
-    refuse_unknown_pools(latest, pools)
-    refuse_circles(latest, fetch)
-    for begin in range(0, len(latest), _PART):
-        yield latest[begin : begin + _PART]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -38,7 +38,7 @@ from task_scheduler.ledger_care import LedgerCare
 from task_scheduler.ledger_view import LedgerView
 from task_scheduler.observe.log_listener import LogListener
 from task_scheduler.observe.logs import LOGGER_NAME, LogHandle, open_logs
-from task_scheduler.registration import Pair, Registration, pairs_of, parts_of, without_collecting
+from task_scheduler.registration import Registration, Wanted, without_collecting
 from task_scheduler.runtime import Runtime
 from task_scheduler.state_files import StateFiles, temporary_files
 from task_scheduler.stores.sqlite import MEMORY, SqliteReader
@@ -138,7 +138,7 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
         will probably fail is logged as a warning. Raises DefinitionError or ScheduleError for what
         cannot be, and where a task of another kind has the id.
         """
-        self._add([(task, rules_of(schedule_rule, **times))])
+        self._add(Wanted([task], [rules_of(schedule_rule, **times)]))
 
     def add_tasks(self, tasks: Iterable[tuple[BaseTask, Rules]]) -> None:
         """Add many tasks, each with its rule or rules.
@@ -147,7 +147,7 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
         or none. More are added in parts, beside which what is due starts on time; after a power
         cut in between, adding them again completes it.
         """
-        self._add(pairs_of(tasks))
+        self._add(Wanted.of(tasks))
 
     def task(
         self, task_id: str | None = None, *, name: str | None = None, **options: Any
@@ -360,14 +360,16 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
         A function that cannot be imported stops no other task: a warning tells it.
         """
         declared = self.config.declared(is_code_needed=False)
-        pairs = [(d.task, d.rules if d.is_enabled else ()) for d in declared]
+        wanted = Wanted(
+            [d.task for d in declared], [d.rules if d.is_enabled else () for d in declared]
+        )
         ids = {d.task.task_id for d in declared}
         # Also without any: what an older release wrote is brought up to date before it is read.
-        self._add(pairs, origin="config")
+        self._add(wanted, origin="config")
         gone = [task_id for task_id in self.view.ids_from("config") if task_id not in ids]
         if gone and self.config.path is not None:
             self._runtime.execute(RemoveEntries(task_ids=gone))
-        return {"added": len(pairs), "removed": len(gone)}
+        return {"added": len(declared), "removed": len(gone)}
 
     def metrics(self) -> bytes:
         """Return the metrics in Prometheus' text format; empty unless monitoring is on."""
@@ -379,21 +381,20 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
 
     # -- inside ---------------------------------------------------------------------------------
 
-    def _add(self, pairs: Sequence[Pair], *, origin: str = "api") -> None:
+    def _add(self, wanted: Wanted, *, origin: str = "api") -> None:
         """Bind the code first, since the engine asks its rules; undo that if it is refused."""
         self._open_logs()
-        calendars = self.config.calendars
+        calendars, pools = self.config.calendars, self.config.settings.pools
         maker = EntryMaker(self.config.policies, origin=origin)
-        with without_collecting(len(pairs)):
-            found = Registration(pairs, maker=maker, guard=self._guard, calendars=calendars)
+        with without_collecting(len(wanted.tasks)):
+            found = Registration(wanted, maker=maker, guard=self._guard, calendars=calendars)
             for warning in found.warnings:
                 _log.warning(warning)
-            pair_of = dict(zip([entry.task_id for entry in found.entries], pairs, strict=True))
-            pools = self.config.settings.pools
-            for part in parts_of(found.entries, fetch=self._reader.fetch, pools=pools):
-                undo = self._bindings.bind_all(part, [pair_of[entry.task_id] for entry in part])
+            for part in found.parts(self._reader.fetch, pools):
+                entries = found.entries[part]
+                undo = self._bindings.bind_all(entries, found.tasks[part], found.rules[part])
                 try:
-                    self._runtime.add(part)
+                    self._runtime.add(entries)
                 except BaseException:
                     undo()
                     raise

@@ -68,6 +68,7 @@ class Config:
         self.path: Path | None = self._find(folder)
         self.folder: Path = folder if self.path is None else self.path.parent
         self._merged, self._settings, self._calendars = self._read()
+        self._policies: tuple[Settings | None, Policies] = None, Policies()
 
     @classmethod
     def load(
@@ -112,7 +113,13 @@ class Config:
     @property
     def policies(self) -> Policies:
         """Return the policies of tasks that do not give their own."""
-        return policies_from(self._settings.tasks.model_dump(), Policies())
+        settings, policies = self._policies
+        if settings is not self._settings:
+            settings = self._settings
+            policies = policies_from(settings.tasks.model_dump(), Policies())
+            # Asked for by every task that is added.
+            self._policies = settings, policies
+        return policies
 
     def subscribe(self, callback: Callable[[Settings], None]) -> None:
         """Have a callback called with each new settings, in the thread that made the change."""

@@ -8,7 +8,6 @@ policies, definitions) is worked out once: a program may add a hundred thousand 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -23,6 +22,7 @@ from task_scheduler.core.events import EntriesAdded, EntryAdded
 from task_scheduler.core.flights import Flights, Known, Work
 from task_scheduler.core.hints import nearest_hint
 from task_scheduler.core.inbox import AddEntries
+from task_scheduler.core.json_text import json_text
 from task_scheduler.core.limits import EngineLimits
 from task_scheduler.core.model import Entry, Microseconds, SkipReason, WaitingFor
 from task_scheduler.core.policies import to_sparse
@@ -48,8 +48,6 @@ Account = Callable[[StoredEntry, Microseconds | None, SkipReason, Work], None]
 
 _TEXTS = 8
 """The columns of a definition that are text, the first ones of `put_definitions`."""
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Additions:
@@ -87,7 +85,9 @@ class Additions:
         broken = self._change(
             [(old, entries[task_id]) for task_id, old in stored.items()], command.actor, work
         )
-        new = [entry for task_id, entry in entries.items() if task_id not in stored]
+        new = list(entries.values())
+        if stored:
+            new = [entry for entry in new if entry.task_id not in stored]
         broken += self._insert(new, command.actor, work)
         if broken:
             self._store.execute("move_cursors", rows=broken)
@@ -102,14 +102,16 @@ class Additions:
         shapes = _Shapes(self._shelf, work, self._limits)
         definitions, progress, broken = [], [], []
         now, meet = work.now, self._flights.meet
+        known, text_of = shapes.known, shapes.text_of
         for entry in entries:
-            shape = shapes.shape_of(entry)
+            key = id(entry.rules), id(entry.policies)
+            shape = known.get(key) or shapes.first_of(entry)
             if shape.occurrences is not None:
                 # As it will be read from the ledger: should the tick fail, all is forgotten.
                 meet(entry, now, shape.occurrences)
             if shape.error is not None:
                 broken.append([entry.task_id, None, shape.due_at, shape.plan_at, shape.error])
-            definitions.append(shapes.row_of(entry, shape))
+            definitions.append(_row(entry, text_of(entry.definition), shape, now))
             progress.append((entry.task_id, now, shape.due_at, shape.plan_at))
         self._store.execute("put_definitions", rows=definitions)
         self._store.execute("new_progress", rows=progress)
@@ -243,22 +245,14 @@ class _Shapes:
         self._shelf = shelf
         self._work = work
         self._limits = limits
-        self._shapes: dict[tuple[int, int], _Shape] = {}
+        self.known: dict[tuple[int, int], _Shape] = {}
+        """By the identities of rules and policies."""
         self._definitions: dict[int, str] = {}
+        self._policies: dict[int, str] = {}
 
-    def shape_of(self, entry: Entry) -> _Shape:
+    def first_of(self, entry: Entry) -> _Shape:
         """Return the shape of a new entry, with its first instant."""
-        key = id(entry.rules), id(entry.policies)
-        shape = self._shapes.get(key)
-        if shape is None:
-            shape = self._first_of(entry)
-            is_own = shape.error is not None or is_fixed_delay(entry.rules)
-            if not is_own and all(is_same_for_all(rule) for rule in entry.rules):
-                self._shapes[key] = shape
-        return shape
-
-    def _first_of(self, entry: Entry) -> _Shape:
-        shelf, due_at, error = self._shelf, None, None
+        shelf, due_at = self._shelf, None
         shelf.clear_error(entry.task_id)
         occurrences = shelf.occurrences_of(entry)
         if occurrences is not None:
@@ -270,41 +264,53 @@ class _Shapes:
         error = shelf.error_of(entry.task_id)
         if error is not None:
             plan_at = self._work.now + self._limits.rule_retry
-        return _stored_shape(entry)._replace(
-            occurrences=occurrences, due_at=due_at, plan_at=plan_at, error=error
-        )
+        shape = _Shape(*self._texts_of(entry), occurrences, due_at, plan_at, error)
+        is_own = error is not None or is_fixed_delay(entry.rules)
+        if not is_own and all(is_same_for_all(rule) for rule in entry.rules):
+            self.known[id(entry.rules), id(entry.policies)] = shape
+        return shape
 
     def rows_of(self, entries: Iterable[Entry]) -> list[tuple[Any, ...]]:
         """Return the rows of `put_definitions` of changed entries."""
-        return [self.row_of(entry, _stored_shape(entry)) for entry in entries]
+        return [
+            _row(e, self.text_of(e.definition), _Shape(*self._texts_of(e)), self._work.now)
+            for e in entries
+        ]
 
-    def row_of(self, entry: Entry, shape: _Shape) -> tuple[Any, ...]:
-        """Return a row of `put_definitions`."""
-        definition, now = entry.definition, self._work.now
+    def text_of(self, definition: Mapping[str, Any]) -> str:
+        """Return the text of a definition."""
         text = self._definitions.get(id(definition))
         if text is None:
-            text = self._definitions[id(definition)] = _encode(definition)
-        return (
-            entry.task_id,
-            entry.name,
-            entry.kind,
-            entry.executor,
-            text,
-            shape.rules_text,
-            shape.policies_text,
-            entry.origin,
-            entry.is_code_bound,
-            now,
-            now,
-            shape.anchoring,
-            entry.policies.pool,
-            function_needed(entry),
-        )
+            text = self._definitions[id(definition)] = json_text(definition)
+        return text
+
+    def _texts_of(self, entry: Entry) -> tuple[str, int, str]:
+        """Return the text of an entry's rules, their anchoring, and the text of its policies."""
+        policies = self._policies.get(id(entry.policies))
+        if policies is None:
+            policies = self._policies[id(entry.policies)] = json_text(to_sparse(entry.policies))
+        rules = [dict(rule) for rule in entry.rules]
+        return json_text(rules), anchoring_of(rules), policies
 
 
-def _stored_shape(entry: Entry) -> _Shape:
-    rules = [dict(rule) for rule in entry.rules]
-    return _Shape(_encode(rules), anchoring_of(rules), _encode(to_sparse(entry.policies)))
+def _row(entry: Entry, definition: str, shape: _Shape, now: Microseconds) -> tuple[Any, ...]:
+    """Return a row of `put_definitions`."""
+    return (
+        entry.task_id,
+        entry.name,
+        entry.kind,
+        entry.executor,
+        definition,
+        shape.rules_text,
+        shape.policies_text,
+        entry.origin,
+        entry.is_code_bound,
+        now,
+        now,
+        shape.anchoring,
+        entry.policies.pool,
+        function_needed(entry),
+    )
 
 
 def refuse_unknown_pools(entries: Iterable[Entry], pools: Mapping[str, int]) -> None:

@@ -27,6 +27,7 @@ from task_scheduler.core.inbox import (
     ResumeEntry,
     SilenceAlerts,
 )
+from task_scheduler.core.json_text import json_text
 from task_scheduler.core.model import Entry, Microseconds
 from task_scheduler.core.policies import to_plain
 from task_scheduler.core.ports import Store
@@ -38,8 +39,6 @@ GENESIS = "0" * 64
 
 MANY = "add_many"
 """The action of a row that tells of many new entries."""
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 _ACTIONS: Mapping[type[Command], tuple[str, tuple[str, ...]]] = {
     PauseEntry: ("pause", ("reason", "until")),
@@ -151,7 +150,7 @@ def hash_of(before: str, row: list[Any]) -> str:
 
 
 def _text_of(value: Any) -> str | None:
-    return None if value is None else _encode(value)
+    return None if value is None else json_text(value)
 
 
 def plain_of(entry: Entry | None) -> dict[str, Any] | None:

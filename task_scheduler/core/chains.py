@@ -131,6 +131,7 @@ def link_rows(entries: Iterable[Entry]) -> list[list[Any]]:
     return [
         [entry.task_id, link.task_id, position, link.on]
         for entry in entries
+        if entry.policies.after
         for position, link in enumerate(entry.policies.after)
     ]
 

@@ -8,22 +8,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from task_scheduler.core import planner
 from task_scheduler.core.delay_occurrences import DelayOccurrences, is_fixed_delay
 from task_scheduler.core.events import EntryFailed
 from task_scheduler.core.flights import Flights, Known, Work
+from task_scheduler.core.json_text import json_text
 from task_scheduler.core.model import Entry, Microseconds, Policies
 from task_scheduler.core.planner import Plan, Seats
 from task_scheduler.core.policies import from_plain
 from task_scheduler.core.ports import Catalog, Store
 from task_scheduler.schedules.occurrences import Occurrences, OnceOccurrences
+from task_scheduler.schedules.rule import is_same_for_all
 
 __all__ = ["EntryShelf", "StoredEntry", "plan_moment", "read_parts"]
 
+_Value = TypeVar("_Value")
+
 _ERROR_LIMIT = 2_000
 """Characters kept of what a rule said."""
+_SHARED = 4_096
+"""Different rules, and different definitions, of which many entries share one value each."""
+_CALENDARS = frozenset({"exclude", "include"})
+
+_values: dict[str, Any] = {}
+
+
+def _shared(value: _Value) -> _Value:
+    """Return the value that equals this one, as JSON: few are different where there are many."""
+    text = json_text(value)
+    found: _Value | None = _values.get(text)
+    if found is None:
+        if len(_values) >= _SHARED:
+            _values.clear()
+        found = _values[text] = value
+    return found
 
 
 def plan_moment(
@@ -51,8 +71,8 @@ class StoredEntry:
             name=name,
             kind=kind,
             executor=executor,
-            definition=definition,
-            rules=rules,
+            definition=_shared(definition),
+            rules=_shared(rules),
             policies=policies,
             is_code_bound=bool(is_bound),
             origin=origin,
@@ -91,6 +111,8 @@ class EntryShelf:
         self._catalog = catalog
         self._flights = flights
         self._errors: dict[str, str] = {}
+        self._occurrences: dict[str, Occurrences] = {}
+        """By the text of the rules, of those whose instants follow from nothing else."""
         self.delayed: set[str] = set()
         """Entries that count from the end of their runs, as far as they were met."""
 
@@ -121,7 +143,7 @@ class EntryShelf:
     def occurrences_of(self, entry: Entry) -> Occurrences | None:
         """Return the occurrences of an entry; None, with the error kept, if they raise."""
         try:
-            found = self._catalog.occurrences_of(entry)
+            found = self._occurrences_of(entry)
             if not is_fixed_delay(entry.rules):
                 return found
             self.delayed.add(entry.task_id)
@@ -133,6 +155,19 @@ class EntryShelf:
         except Exception as error:  # fence: rule
             self._errors[entry.task_id] = self._text_of(error)
             return None
+
+    def _occurrences_of(self, entry: Entry) -> Occurrences:
+        """Ask the catalog; but for rules that many entries have, once for all of them."""
+        if not all(is_same_for_all(rule) and not _CALENDARS & rule.keys() for rule in entry.rules):
+            return self._catalog.occurrences_of(entry)
+        text = json_text(entry.rules)
+        found = self._occurrences.get(text)
+        if found is None:
+            found = self._catalog.occurrences_of(entry)
+            if len(self._occurrences) >= _SHARED:
+                self._occurrences.clear()
+            self._occurrences[text] = found
+        return found
 
     def error_of(self, task_id: str) -> str | None:
         """Return what the rule of an entry said when it last raised."""

@@ -23,8 +23,9 @@ from task_scheduler.schedules.occurrences import Occurrences
 
 __all__ = ["Flight", "Flights", "Known", "Overrun", "Work"]
 
-_KNOWN_LIMIT = 50_000
-"""Entries kept parsed; beyond it the least recently planned are read again when due."""
+_KNOWN_LIMIT = 20_000
+"""Entries kept parsed, about a kilobyte each; beyond it the least recently planned are read again
+when due."""
 
 
 @dataclass(frozen=True, slots=True)

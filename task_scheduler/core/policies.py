@@ -141,6 +141,11 @@ def policies_from(options: Mapping[str, Any], defaults: Policies) -> Policies:
 
 def to_plain(policies: Policies) -> dict[str, Any]:
     """Return the policies as JSON data under their keys."""
+    return dict(_plain_of(policies))
+
+
+@functools.lru_cache(maxsize=1_024)
+def _plain_of(policies: Policies) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for key, spec in _KEYS.items():
         value = getattr(policies, spec.field)

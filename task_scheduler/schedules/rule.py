@@ -140,10 +140,13 @@ class ScheduleRule:
         if self.timezone is not None:
             zone_named(self.timezone)
         self._built_in: Occurrences | None = None
+        self._is_same_everywhere = False
+        """Whether those are its instants whatever the calendars and the task."""
         if not _is_user_rule(self):
             found = _build(self, Surroundings(None, ""))
             if not needs_surroundings(_given(self)):
                 self._built_in = found
+                self._is_same_everywhere = True
 
     @property
     def is_fixed_delay(self) -> bool:
@@ -204,7 +207,7 @@ def occurrences_of(
         zone = _zone_of(rule)
         return UserOccurrences(rule, zone, is_naive=getattr(rule, "timezone", None) is None)
     known = rule._built_in  # noqa: SLF001  our own
-    if known is not None and not needs_surroundings(_given(rule)):
+    if known is not None and rule._is_same_everywhere:  # noqa: SLF001
         return known
     return _build(rule, Surroundings(calendars, task_id))
 

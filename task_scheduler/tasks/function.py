@@ -128,7 +128,10 @@ class FunctionTask(BaseTask):
         if isinstance(self.func, MissingFunction):
             reason = str(self.func.error)
             return [translate("tasks.missing_function", task_id=self.task_id, reason=reason)]
-        misfit, is_generator = _call_of(self.func, len(self.args), tuple(self.kwargs))
+        names = tuple(self.kwargs) if self.kwargs else ()
+        misfit, is_generator = _call_of(self.func, len(self.args), names)
+        if misfit is None and not is_generator:
+            return []
         found = []
         name = _name_of(self.func)
         if misfit is not None:
@@ -275,7 +278,9 @@ _calls: weakref.WeakKeyDictionary[Callable[..., Any], dict[tuple[int, tuple[str,
 def _call_of(function: Callable[..., Any], count: int, names: tuple[str, ...]) -> _Call:
     """Return what comes of a call with so many arguments, and keywords of these names."""
     try:
-        known = _calls.setdefault(function, {})
+        known = _calls.get(function)
+        if known is None:
+            known = _calls[function] = {}
     except TypeError:  # neither hashed nor weakly held
         return _looked_at(function, count, names)
     call = known.get((count, names))

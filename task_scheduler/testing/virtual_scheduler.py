@@ -288,7 +288,9 @@ class VirtualScheduler:
             )
             for task, rules in pairs
         ]
-        undo = self._bindings.bind_all(entries, pairs)
+        undo = self._bindings.bind_all(
+            entries, [task for task, _ in pairs], [rules for _, rules in pairs]
+        )
         queueing = {entry.task_id for entry in entries if may_queue(entry.policies)}
         # The end of a parent is news at once.
         queueing.update(link.task_id for entry in entries for link in entry.policies.after)

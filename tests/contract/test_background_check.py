@@ -29,7 +29,7 @@ def damage(path: Path) -> None:
     """Spoil pages in the middle, where the rows of entries lie."""
     size = path.stat().st_size // 4096
     with path.open("r+b") as file:
-        file.seek(size // 2 * 4096)
+        file.seek(size * 3 // 4 * 4096)  # beyond the tables that tell of the others
         file.write(os.urandom(8 * 4096))
 
 

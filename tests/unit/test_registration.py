@@ -6,7 +6,6 @@ import contextlib
 import gc
 import os
 import threading
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from task_scheduler import BaseTask, FunctionTask, ScheduleRule, ScheduleType, S
 from task_scheduler.core.model import Entry, Isolation, Policies
 from task_scheduler.errors import DefinitionError, PolicyError, ScheduleError
 from task_scheduler.launch_guard import LaunchGuard
-from task_scheduler.registration import Registration, pairs_of, parts_of, without_collecting
+from task_scheduler.registration import Registration, Wanted, without_collecting
 from task_scheduler.schedules.calendars.registry import BUILT_IN
 from task_scheduler.stores.sqlite import MEMORY, SqliteStore
 from task_scheduler.tasks.registry import EntryMaker
@@ -25,8 +24,8 @@ HOURLY = ScheduleRule(ScheduleType.INTERVAL, hours=1)
 
 def registered(*tasks: Any, rule: Any = HOURLY, defaults: Policies | None = None) -> Registration:
     maker = EntryMaker(defaults or Policies())
-    pairs = pairs_of((task, rule) for task in tasks)
-    return Registration(pairs, maker=maker, guard=LaunchGuard(), calendars=BUILT_IN)
+    wanted = Wanted.of((task, rule) for task in tasks)
+    return Registration(wanted, maker=maker, guard=LaunchGuard(), calendars=BUILT_IN)
 
 
 def entries_of(*tasks: Any, **given: Any) -> list[Entry]:
@@ -139,54 +138,54 @@ def test_a_calendar_that_is_not_there_is_refused_here() -> None:
 @pytest.mark.parametrize("wrong", [("a",), "ab", 7, (1, 2, 3)])
 def test_what_is_no_pair_is_refused(wrong: Any) -> None:
     with pytest.raises((DefinitionError, ScheduleError)):
-        pairs_of([wrong])
+        Wanted.of([wrong])
 
 
 def test_a_rule_is_shared_by_its_identity_and_no_other() -> None:
     # The first rule is gone when the second is made, and may leave it its place in memory.
-    pairs = pairs_of((Custom(str(n)), ScheduleRule("interval", hours=n + 1)) for n in range(50))
+    wanted = Wanted.of((Custom(str(n)), ScheduleRule("interval", hours=n + 1)) for n in range(50))
 
-    assert [rules[0].hours for _, rules in pairs] == list(range(1, 51))
+    assert [rules[0].hours for rules in wanted.rules] == list(range(1, 51))
 
 
-def parts(entries: Sequence[Entry], store: SqliteStore, **pools: int) -> list[Sequence[Entry]]:
-    return list(parts_of(entries, fetch=store.fetch, pools=pools))
+def parts(found: Registration, store: SqliteStore) -> list[list[Entry]]:
+    return [found.entries[part] for part in found.parts(store.fetch, {})]
 
 
 def test_few_are_one_commit_and_very_many_are_several() -> None:
     store = SqliteStore(MEMORY)
-    entries = entries_of(*counted(10_001))
+    found = registered(*counted(10_001))
 
-    many, few = parts(entries, store), parts(entries[:10_000], store)
+    many, few = parts(found, store), parts(registered(*counted(10_000)), store)
     store.close()
 
     assert [len(part) for part in few] == [10_000]
-    assert [len(part) for part in many] == [2_000] * 5 + [1]
-    assert [entry for part in many for entry in part] == entries
+    assert [len(part) for part in many] == [5_000, 5_000, 1]
+    assert [entry for part in many for entry in part] == found.entries
 
 
 def test_what_is_wrong_with_the_last_of_very_many_is_found_before_the_first_is_added() -> None:
     store = SqliteStore(MEMORY)
-    store.execute(
-        "put_entries",
-        rows=[["task-10000", "x", "script", "process", {}, [], {}, "api", 0, 5]],
-    )
-    entries = entries_of(*counted(10_001))
-    pooled = entries_of(*counted(10_001), *counted(1, pool="disk"))
-    chained = entries_of(*counted(10_001), *counted(1, after="task-0"))
+    row = ["task-10000", "x", "script", "process", {}, [], {}, "api", 0, 5]
+    store.execute("put_entries", rows=[row])
+    other_kind = registered(*counted(10_001))
+    pooled = registered(*counted(10_001), *counted(1, pool="disk"))
+    chained = registered(*counted(10_001), *counted(1, after="task-0"))
 
-    for wrong in (entries, pooled, chained):
+    for wrong in (other_kind, pooled, chained):
         with pytest.raises(DefinitionError):
-            next(parts_of(wrong, fetch=store.fetch, pools={}))
+            next(wrong.parts(store.fetch, {}))
     store.close()
 
 
 def test_the_last_of_two_with_one_id_is_the_one_that_is_added() -> None:
-    store = SqliteStore(MEMORY)
-    first, last = entries_of(Custom("a", "First"), Custom("a", "Last"))
+    first, other, last = Custom("a", "First"), Custom("b"), Custom("a", "Last")
 
-    assert parts([first, last], store) == [[last]]
-    store.close()
+    found = registered(first, other, last)
+
+    assert [entry.name for entry in found.entries] == ["Last", "b"]
+    assert found.tasks == [last, other]
+    assert len(found.rules) == 2
 
 
 @pytest.mark.parametrize("is_on", [True, False])
