@@ -217,7 +217,8 @@ def test_a_case_names_what_there_is(case: Case) -> None:
 
     assert len(names) == len(case.contenders)
     assert environments_of <= {"ours", *environments.names()}
-    assert all((BENCHMARKS / "contenders" / c.script).exists() for c in case.contenders)
+    peers = [c for c in case.contenders if c.environment != "ours"]
+    assert all((BENCHMARKS / "contenders" / c.script).exists() for c in peers)
     assert all(line in names or line.split(", ")[0] in names for line in lines)
 
 
