@@ -155,7 +155,7 @@ class SignReader:
 def _failed(event: events.RunSettled, exit_code: int | None, line: str) -> signs.Failed:
     cause = _cause_of(event.outcome.value, error=event.error, exit_code=exit_code, line=line)
     error = event.error or translate("logs.no_reason")
-    if line and event.outcome is Outcome.FAILED:
+    if line and line not in error and event.outcome is Outcome.FAILED:
         error = f"{error}: {line}"
     return signs.Failed(
         event.task_id, event.name, event.run_id, event.attempt, cause, error, event.at

@@ -102,7 +102,7 @@ def _put_alerts(session: Session, alerts: list[dict[str, Any]]) -> None:
             moments.short(alert["opened_at"]),
             moments.short(alert["told_at"]),
         )
-        note = alert["error"] or alert["cause"]
+        note = alert["error"] or (alert["cause"] if alert["kind"] == "failed" else "")
         rows.append(Row(cells, notes=(Cell(note, "dim"),) if note else ()))
     session.table(columns, rows)
 

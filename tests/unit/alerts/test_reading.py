@@ -50,6 +50,17 @@ def test_a_program_s_failure_has_its_exit_code_and_the_error_line_of_its_output(
     assert sign.error == "exit code 3: Error: pond 7 is gone"
 
 
+def test_an_error_that_has_the_line_already_does_not_say_it_twice(tmp_path: Path) -> None:
+    (tmp_path / "7").write_text("Error: pond 7\n", encoding="utf-8")
+    ledger = Ledger(alert_attempts={"7": [3, "7"]})
+    told = settled(7, error="exit code 3: Error: pond 7")
+
+    [sign] = SignReader(ledger.fetch, tmp_path).signs_of([told], NOW)
+
+    assert isinstance(sign, signs.Failed)
+    assert sign.error == "exit code 3: Error: pond 7"
+
+
 def test_of_many_failures_of_a_task_in_one_breath_one_output_is_read(tmp_path: Path) -> None:
     (tmp_path / "1").write_text("Error: x\n", encoding="utf-8")
     ledger = Ledger(alert_attempts={str(n): [3, str(n)] for n in range(1, 1_000)})
