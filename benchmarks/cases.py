@@ -43,7 +43,7 @@ FIRING_DURABLE = Case(
         _four("APScheduler 4", "apscheduler4_one_shots.py", share=0.05, loses=_NONE),
     ),
     count=20_000,
-    quick=2_000,
+    quick=10_000,
     targets=(
         Target("runs_per_second", "ours", bound=20_000),
         Target("runs_per_second", "ours, level INFO", bound=10_000),
@@ -72,7 +72,7 @@ FIRING_MEMORY = Case(
         ),
     ),
     count=100_000,
-    quick=5_000,
+    quick=30_000,
     targets=(Target("runs_per_second", "ours", bound=50_000),),
     guards=(Guard("runs_per_second", "ours", "APScheduler 3"),),
     charted=("runs_per_second",),

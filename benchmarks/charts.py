@@ -64,7 +64,7 @@ def _group(
             f'<line x1="{x:.1f}" y1="{first - 4}" x2="{x:.1f}" y2="{bottom - 8}"'
             f' stroke="{_FAINT}"/>'
         )
-        parts.append(_text(x, first - 8, f"{10.0**power:g}", size=10, anchor="middle"))
+        parts.append(_text(x, first - 8, number_text(10.0**power), size=10, anchor="middle"))
     for row, (name, measured) in enumerate(values.items()):
         y = first + _ROW * row
         middle = statistics.median(measured)

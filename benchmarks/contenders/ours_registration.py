@@ -14,7 +14,7 @@ from pathlib import Path
 
 import figures
 
-from task_scheduler import CommandTask, ScheduleRule, ScheduleType, TaskScheduler
+from task_scheduler import FunctionTask, ScheduleRule, ScheduleType, TaskScheduler
 
 OPTIONS = figures.options(100_000)
 FAR = datetime(2100, 1, 1, tzinfo=UTC)
@@ -34,7 +34,7 @@ def main() -> None:
         gc.collect()
         before = figures.rss_bytes()
         tasks = [
-            (CommandTask(f"task-{number}", "no-op", ["true"]), later)
+            (FunctionTask(f"task-{number}", "no-op", time.monotonic), later)
             for number in range(OPTIONS.count)
         ]
         began = time.perf_counter()
@@ -44,7 +44,9 @@ def main() -> None:
         gc.collect()
         grown = figures.rss_bytes() - before
         few = max(100, OPTIONS.count // 100)
-        singles = [CommandTask(f"single-{number}", "no-op", ["true"]) for number in range(few)]
+        singles = [
+            FunctionTask(f"single-{number}", "no-op", time.monotonic) for number in range(few)
+        ]
         began = time.perf_counter()
         for task in singles:
             scheduler.add_task(task, later)
