@@ -87,6 +87,10 @@ class EngineLoop:
     def report(self, holding: Holding, fact: Fact) -> None:
         """Take a fact from another thread."""
         holding.engine.inbox.put(fact)
+        self.stir()
+
+    def stir(self) -> None:
+        """Wake the loop if it sleeps: there is something to do, and nobody waits for it."""
         if self._is_asleep:
             # One bell is enough, and each of them takes a lock.
             self._is_asleep = False
@@ -211,7 +215,7 @@ class EngineLoop:
             # First say that we sleep, then look: a fact put in between rings the bell.
             self._is_asleep = True
             asleep_at = self._clock.boottime()
-            is_quiet = not len(holding.engine.inbox) and not self._urgent.is_set()
+            is_quiet = not holding.has_news and not self._urgent.is_set()
             if is_quiet and not self._wake.wait(seconds):
                 holding.measures.wake.observe(
                     self._clock.boottime() - asleep_at - round(seconds * SECOND)

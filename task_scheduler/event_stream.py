@@ -26,6 +26,14 @@ class EventStream:
         """The listener that the engine's thread is in."""
         self._failing: set[tuple[int, type[Event]]] = set()
 
+    def is_routine_heard(self) -> bool:
+        """Whether some listener wants to hear what happens all the time.
+
+        That is the beginning and the success of runs; a listener that has no ``hears_routine``, or
+        one that is true, does.
+        """
+        return any(getattr(listener, "hears_routine", True) for listener in self.listeners)
+
     def tell(self, event: Event) -> None:
         """Tell the listeners; one that fails is named once, until it takes such an event again.
 

@@ -10,7 +10,6 @@ scheduler.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ from task_scheduler.core.model import (
     Outcome,
 )
 from task_scheduler.core.ports import Clock, Emit
+from task_scheduler.core.reception import always_heard
 from task_scheduler.core.recovery import Recovered, Verdict, take_over
 from task_scheduler.dispatcher import Dispatcher
 from task_scheduler.errors import StoreUnavailableError, TaskSchedulerError
@@ -87,7 +87,8 @@ class Holding:
         clock: Clock,
         bindings: Bindings,
         emit: Emit,
-        report: Callable[[Fact], None],
+        stir: Callable[[], None],
+        is_routine_heard: Callable[[], bool] = always_heard,
     ) -> None:
         self.options = options
         self.is_active = False
@@ -96,7 +97,7 @@ class Holding:
         self._clock = clock
         self._bindings = bindings
         self._emit = emit
-        self._forward = report
+        self._stir = stir
         self._dispatcher: Dispatcher | None = None
         self._missing_since: Microseconds | None = None
         """Since when, on the boot clock, files of the ledger are not in their places."""
@@ -132,6 +133,7 @@ class Holding:
             emit=emit,
             limits=self.limits,
             note_ends=self.measures.note_ends,
+            is_routine_heard=is_routine_heard,
         )
         self.engine.is_passive = True
         self._look_back(with_folders=False)
@@ -143,9 +145,10 @@ class Holding:
 
     def _report(self, fact: Fact) -> None:
         """Pass a fact on to the engine; an error may quote what nobody should read."""
-        if isinstance(fact, Completion) and fact.error is not None:
-            fact = dataclasses.replace(fact, error=self.options.mask(fact.error))
-        self._forward(fact)
+        if type(fact) is Completion and fact.error is not None:
+            fact = fact._replace(error=self.options.mask(fact.error))
+        self.engine.inbox.put(fact)
+        self._stir()
 
     def _look_back(self, *, with_folders: bool) -> None:
         """Hold the ledger if it is older than what ran."""
@@ -194,6 +197,7 @@ class Holding:
             clock=self._clock,
             marks=marks,
             report=self._report,
+            stir=self._stir,
             prepare=self._prepare,
             launch=self._launch,
         )
@@ -272,6 +276,9 @@ class Holding:
     def tick(self) -> Microseconds | None:
         """Let the engine do what there is to do, and measure it; return when to wake."""
         began = self._clock.boottime()
+        if self.pool is not None:
+            for started in self.pool.begun():
+                self.engine.inbox.put(started)
         wake = self.engine.tick()
         is_full = self._dispatcher is not None and self._dispatcher.is_full
         self.measures.note_tick(began, is_full=is_full)
@@ -301,6 +308,11 @@ class Holding:
             self.processes.forget(ended)
 
     # -- what workers ask -----------------------------------------------------------------------
+
+    @property
+    def has_news(self) -> bool:
+        """Whether workers told, or began, what the engine does not know of."""
+        return bool(len(self.engine.inbox)) or (self.pool is not None and self.pool.has_begun)
 
     @property
     def is_starving(self) -> bool:

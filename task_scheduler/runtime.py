@@ -34,7 +34,7 @@ from task_scheduler.core.events import (
     StandbyWaiting,
     StoreAbandoned,
 )
-from task_scheduler.core.inbox import AddEntries, Command, Fact, SetPools
+from task_scheduler.core.inbox import AddEntries, Command, SetPools
 from task_scheduler.core.model import SECOND, Entry, Microseconds
 from task_scheduler.core.ports import Clock
 from task_scheduler.errors import SchedulerStoppedError, StoreUnavailableError
@@ -335,12 +335,6 @@ class Runtime:
         wanted = holding.store.fetch("kinds_of", ids=list(bound)).keys() | self._unsaved
         return [entry for task_id, entry in bound.items() if task_id in wanted]
 
-    def _report(self, fact: Fact) -> None:
-        """Take a fact from another thread."""
-        holding = self._holding
-        if holding is not None:
-            self._loop.report(holding, fact)
-
     # -- holding and letting go -----------------------------------------------------------------
 
     def _is_held_here(self) -> bool:
@@ -375,7 +369,8 @@ class Runtime:
                     clock=self._clock,
                     bindings=self._bindings,
                     emit=self.tell,
-                    report=self._report,
+                    stir=self._loop.stir,
+                    is_routine_heard=self._stream.is_routine_heard,
                 )
                 if not self.options.is_memory:
                     self._server = ControlServer(self.options.files.socket, self._serve)

@@ -52,13 +52,11 @@ class ClaimDesk:
         flights, limits = self._flights, self._limits
         in_hand, processes = len(flights.in_hand), flights.process_count
         if work is not None:
-            for run_id in set(work.ended):
-                flight = flights.in_hand.get(run_id)
-                if flight is not None:
-                    in_hand -= 1
-                    processes -= flight.claim.executor == "process"
-            in_hand += len(work.claims)
-            processes += sum(1 for f in work.claims if f.claim.executor == "process")
+            ended = flights.in_hand.keys() & work.ended
+            in_hand += len(work.claims) - len(ended)
+            if processes:
+                processes -= sum(flights.in_hand[r].claim.executor == "process" for r in ended)
+            processes += sum([flight.claim.executor == "process" for flight in work.claims])
         ahead = min(limits.batch, int(limits.work_ahead / self._reception.usual_duration))
         return Room(
             limits.workers + ahead - in_hand,

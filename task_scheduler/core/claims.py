@@ -7,23 +7,27 @@ rules), its row, and what a claim says. Pure: who may have which claim is decide
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from task_scheduler.core.clock_steps import instant_key
 from task_scheduler.core.flights import Known
 from task_scheduler.core.model import (
     SECOND,
     Claim,
+    Entry,
     Microseconds,
     MisfirePolicy,
+    Policies,
     RunState,
     WaitingFor,
 )
 from task_scheduler.core.planner import PlannedRun
 from task_scheduler.schedules.jitter import jitter_of
 
-__all__ = ["Start", "claim_of", "jitter_seconds_of"]
+__all__ = ["Start", "Terms", "claim_of", "jitter_seconds_of", "terms_of"]
+
+_TERMS_LIMIT = 1_000
+_WAITING = RunState.WAITING.value
 
 
 def jitter_seconds_of(rules: Sequence[Mapping[str, Any]]) -> float:
@@ -37,44 +41,90 @@ def jitter_seconds_of(rules: Sequence[Mapping[str, Any]]) -> float:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """A planned run on its way into the ledger."""
+class Terms(NamedTuple):
+    """What policies say of every claim, worked out once."""
 
+    priority: int
+    grace: Microseconds | None
+    """How late the first attempt may start; None: never too late."""
+    timeout: Microseconds | None
+    is_claimed_ahead: bool
+
+
+def terms_of(policies: Policies) -> Terms:
+    """Return the terms of policies; most entries share theirs, so they are kept by identity."""
+    kept = _kept_terms.get(id(policies))
+    if kept is not None and kept[0] is policies:
+        return kept[1]
+    timeout = policies.timeout_seconds
+    is_bounded = policies.misfire is MisfirePolicy.SKIP
+    terms = Terms(
+        policies.priority,
+        round(policies.misfire_grace_seconds * SECOND) if is_bounded else None,
+        None if timeout is None else round(timeout * SECOND),
+        policies.is_claimed_ahead,
+    )
+    if len(_kept_terms) >= _TERMS_LIMIT:
+        _kept_terms.clear()
+    _kept_terms[id(policies)] = policies, terms
+    return terms
+
+
+_kept_terms: dict[int, tuple[Policies, Terms]] = {}
+"""With the policies themselves, so that no others get their identity."""
+
+
+class Start(NamedTuple):
+    """A planned run on its way into the ledger; starts sort as they are to be claimed."""
+
+    rank: int
+    due_at: Microseconds
+    """The instant, put off by the jitter, which is no part of what the run is."""
+    number: int
+    """Tells starts apart that are equal so far."""
     known: Known
     at: Microseconds
     key: str
-    due_at: Microseconds
-    """The instant, put off by the jitter, which is no part of what the run is."""
     waiting_for: WaitingFor | None
 
     @classmethod
-    def of(cls, known: Known, run: PlannedRun, lap: int) -> Start:
+    def of(cls, known: Known, run: PlannedRun, lap: int, number: int) -> Start:
         """Return the start of a planned run; `lap` as `clock_steps.instant_key` takes it."""
-        entry, due_at = known.entry, run.at
-        longest = jitter_seconds_of(entry.rules)
-        if longest:
-            due_at += jitter_of(entry.task_id, run.at, longest)
-        return cls(known, run.at, instant_key(run.at, lap), due_at, run.waiting_for)
+        at, waiting_for = run
+        entry = known.entry
+        due_at = at
+        for rule in entry.rules:
+            if "jitter_seconds" in rule or "rules" in rule:
+                due_at += _put_off(entry, at)
+                break
+        rank = -terms_of(entry.policies).priority
+        return cls(rank, due_at, number, known, at, instant_key(at, lap), waiting_for)
 
-    def row(self, run_id: int, claim: Claim | None) -> list[Any]:
+    def row(self, run_id: int, claim: Claim | None) -> tuple[Any, ...]:
         """Return the parameters of `insert_runs`."""
-        entry = self.known.entry
-        return [
+        rank, due_at, _, known, at, key, waiting_for = self
+        entry = known.entry
+        return (
             run_id,
             entry.task_id,
-            self.key,
+            key,
             "schedule",
-            RunState.WAITING,
-            self.at,
-            self.due_at,
-            self.waiting_for,
-            entry.policies.priority,
+            _WAITING,
+            at,
+            due_at,
+            None if waiting_for is None else waiting_for.value,
+            -rank,
             entry.executor,
             claim.token if claim is not None else None,
             claim.slot if claim is not None else None,
             None,
-        ]
+        )
+
+
+def _put_off(entry: Entry, at: Microseconds) -> Microseconds:
+    """Return by how much the jitter of an entry puts an instant off."""
+    longest = jitter_seconds_of(entry.rules)
+    return jitter_of(entry.task_id, at, longest) if longest else 0
 
 
 def claim_of(
@@ -90,22 +140,20 @@ def claim_of(
     clock_offset: Microseconds,
 ) -> Claim:
     """Return the claim of one attempt."""
-    policies = known.entry.policies
-    is_bounded = policies.misfire is MisfirePolicy.SKIP and attempt == 1
-    grace = round(policies.misfire_grace_seconds * SECOND)
-    timeout = policies.timeout_seconds
+    entry = known.entry
+    priority, grace, timeout, _ = terms_of(entry.policies)
     return Claim(
-        run_id=run_id,
-        task_id=known.entry.task_id,
-        key=key,
-        attempt=attempt,
-        token=token,
-        scheduled_at=at,
-        due_at=due_at,
-        start_by=due_at + grace if is_bounded else None,
-        priority=policies.priority,
-        slot=slot,
-        executor=known.entry.executor,
-        timeout=None if timeout is None else round(timeout * SECOND),
-        clock_offset=clock_offset,
+        run_id,
+        entry.task_id,
+        key,
+        attempt,
+        token,
+        at,
+        due_at,
+        due_at + grace if grace is not None and attempt == 1 else None,
+        priority,
+        slot,
+        entry.executor,
+        timeout,
+        clock_offset,
     )

@@ -11,7 +11,7 @@ threads, files and processes: the runtime calls `tick` and sleeps until the mome
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from task_scheduler.core.claim_desk import ClaimDesk
 from task_scheduler.core.clock_steps import ClockSteps
@@ -26,7 +26,7 @@ from task_scheduler.core.model import SECOND, Microseconds
 from task_scheduler.core.moments import Moments
 from task_scheduler.core.planning_desk import PlanningDesk
 from task_scheduler.core.ports import Catalog, Clock, Emit, Hands, Marks, Store
-from task_scheduler.core.reception import Reception
+from task_scheduler.core.reception import Reception, always_heard
 from task_scheduler.core.settlement import NoteEnds
 
 __all__ = ["Engine"]
@@ -46,6 +46,7 @@ class Engine:
         emit: Emit,
         limits: EngineLimits,
         note_ends: NoteEnds | None = None,
+        is_routine_heard: Callable[[], bool] = always_heard,
     ) -> None:
         self.inbox = Inbox()
         self.flights = Flights()
@@ -76,22 +77,23 @@ class Engine:
             next_run_id=self._identities.next_run_id,
             on_release=self._release,
         )
-        self._reception = Reception(store, self.flights, self._control, note_ends=note_ends)
-        self._claims = ClaimDesk(
+        self._reception = Reception(
             store,
-            shelf,
             self.flights,
-            limits,
+            self._control,
+            note_ends=note_ends,
+            is_routine_heard=is_routine_heard,
+        )
+        desk = (store, shelf, self.flights, limits)
+        self._claims = ClaimDesk(
+            *desk,
             marks=marks,
             moments=self._moments,
             identities=self._identities,
             reception=self._reception,
         )
         self._planning = PlanningDesk(
-            store,
-            shelf,
-            self.flights,
-            limits,
+            *desk,
             moments=self._moments,
             identities=self._identities,
             control=self._control,

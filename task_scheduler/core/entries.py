@@ -203,18 +203,18 @@ class EntryShelf:
                     if cursor is not None:
                         return Plan(known.occurrences.next_after(cursor, known.anchor))
                     return Plan(known.occurrences.first(known.anchor))
-                is_delay = is_fixed_delay(entry.rules)
-                plan = planner.plan(
-                    OnceOccurrences(due_at) if is_delay else known.occurrences,
+                occurrences = known.occurrences
+                if is_fixed_delay(entry.rules):
+                    occurrences = OnceOccurrences(due_at)
+                    work.rested.add(entry.task_id)
+                return planner.plan(
+                    occurrences,
                     entry.policies,
                     seats,
                     due_at=due_at,
                     anchor=known.anchor,
                     now=work.now,
                 )
-                if is_delay:
-                    work.rested.add(entry.task_id)
-                return plan
             except Exception as error:  # fence: rule
                 self._errors[entry.task_id] = self._text_of(error)
         else:

@@ -88,6 +88,8 @@ class Flights:
         self.overrun: dict[int, Overrun] = {}
         """Threads that are still going after the timeout of their run."""
         self.process_count = 0
+        self.limited: set[int] = set()
+        """The runs in hand of tasks with a rate limit."""
         self.pool_counts: Counter[str] = Counter()
         """The places of pools that claims in hand have."""
         self.chain_parents: set[str] | None = None
@@ -96,18 +98,24 @@ class Flights:
 
     def add(self, flight: Flight) -> None:
         """Take a committed claim in hand."""
-        self.in_hand[flight.claim.run_id] = flight
-        self.process_count += flight.claim.executor == "process"
+        claim, entry = flight.claim, flight.entry
+        self.in_hand[claim.run_id] = flight
+        if claim.executor == "process":
+            self.process_count += 1
         if flight.pool is not None:
             self.pool_counts[flight.pool] += 1
+        if entry is not None and entry.policies.rate_limit is not None:
+            self.limited.add(claim.run_id)
 
     def remove(self, run_id: int) -> Flight | None:
         """Let a claim go whose end is durable."""
         flight = self.in_hand.pop(run_id, None)
         if flight is not None:
-            self.process_count -= flight.claim.executor == "process"
+            if flight.claim.executor == "process":
+                self.process_count -= 1
             if flight.pool is not None:
                 self.pool_counts[flight.pool] -= 1
+            self.limited.discard(run_id)
         return flight
 
     def holder_of(self, run_id: int, token: int) -> Flight | None:

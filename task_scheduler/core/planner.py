@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from task_scheduler.core.model import (
     SECOND,
@@ -45,16 +46,14 @@ class Admission(Enum):
     REPLACE = "replace"
 
 
-@dataclass(frozen=True, slots=True)
-class Seats:
+class Seats(NamedTuple):
     """How many runs of a task live (`taken`) and how many wait for one of those (`queued`)."""
 
     taken: int = 0
     queued: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedRun:
+class PlannedRun(NamedTuple):
     """An occurrence that becomes a run, perhaps one that waits for its predecessor."""
 
     at: Microseconds
@@ -71,8 +70,7 @@ class PlannedSkip:
     reason: SkipReason
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """The decision for one entry: `next_due_at` is where its cursor stands afterwards."""
 
     next_due_at: Microseconds | None

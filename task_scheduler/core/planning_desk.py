@@ -11,13 +11,13 @@ from functools import partial
 from typing import Any
 
 from task_scheduler.core.claim_desk import ClaimDesk
-from task_scheduler.core.claims import Start
+from task_scheduler.core.claims import Start, terms_of
 from task_scheduler.core.control import Control
 from task_scheduler.core.entries import EntryShelf, plan_moment
 from task_scheduler.core.flights import Flight, Flights, Known, Work
 from task_scheduler.core.identities import Identities
 from task_scheduler.core.limits import EngineLimits
-from task_scheduler.core.model import Entry, SkipReason
+from task_scheduler.core.model import Entry, Microseconds, SkipReason
 from task_scheduler.core.moments import Moments
 from task_scheduler.core.planner import PlannedSkip, Seats
 from task_scheduler.core.ports import Store
@@ -25,6 +25,10 @@ from task_scheduler.core.reception import Reception
 from task_scheduler.core.skips import record_skips, skip_event
 
 __all__ = ["PlanningDesk"]
+
+
+_FREE = Seats()
+"""What most tasks have that are due: nothing of them lives."""
 
 
 class PlanningDesk:
@@ -60,36 +64,44 @@ class PlanningDesk:
         if not rows:
             return
         known_of = self._shelf.look_up([(row[0], row[1]) for row in rows])
-        cursors: list[list[Any]] = []
+        cursors: list[tuple[Any, ...]] = []
         skips: list[list[Any]] = []
         starts: list[Start] = []
         going_on: list[list[int | None]] = []
         replaced: list[Entry] = []
-        for task_id, _, due_at, _, seats_taken, queued, oldest, cursor, lap in rows:
+        look_ahead, overrun = self._limits.look_ahead, self._flights.overrun
+        for task_id, _, due_at, _, taken, queued, oldest, cursor, lap in rows:
             known = known_of.get(task_id)
             if known is None:
-                cursors.append([task_id, None, due_at, None, None])
+                cursors.append((task_id, None, due_at, None, None))
                 continue
-            taken = seats_taken + self._flights.seats_kept(task_id)
-            plan = self._shelf.plan(known, Seats(taken, queued), due_at, work, cursor=cursor)
+            seats = _FREE
+            if taken or queued or overrun:
+                seats = Seats(taken + self._flights.seats_kept(task_id), queued)
+            plan = self._shelf.plan(known, seats, due_at, work, cursor=cursor)
             if plan is None:
                 error = self._shelf.error_of(task_id)
-                cursors.append([task_id, None, due_at, work.now + self._limits.rule_retry, error])
+                cursors.append((task_id, None, due_at, work.now + self._limits.rule_retry, error))
                 continue
-            last = max([s.last for s in plan.skips] + [r.at for r in plan.runs], default=None)
-            plan_at = plan_moment(known.entry, plan.next_due_at, self._limits.look_ahead)
-            if plan.next_due_at == due_at:
+            next_due_at, runs, skipped, is_replacing = plan
+            for run in runs:
+                starts.append(Start.of(known, run, lap, len(starts)))
+            if next_due_at == due_at:
                 # Nothing may be decided before its instant: the task still has a living run.
-                plan_at = due_at
-            cursors.append([task_id, last, plan.next_due_at, plan_at, None])
-            starts.extend(Start.of(known, run, lap) for run in plan.runs)
-            blocker = oldest or self._flights.keeper_of(task_id)
-            skips.extend(self._skip_row(known, skip, blocker, work) for skip in plan.skips)
-            if blocker is not None and any(
-                skip.reason is SkipReason.OVERLAP and skip.first == due_at for skip in plan.skips
-            ):
-                going_on.append([blocker, cursor])
-            if plan.is_replacing:
+                plan_at: Microseconds | None = due_at
+            else:
+                plan_at = plan_moment(known.entry, next_due_at, look_ahead)
+            last = runs[-1].at if runs else None
+            if skipped:
+                last = max([skip.last for skip in skipped] + [run.at for run in runs])
+                blocker = oldest or self._flights.keeper_of(task_id)
+                skips.extend(self._skip_row(known, skip, blocker, work) for skip in skipped)
+                if blocker is not None and any(
+                    skip.reason is SkipReason.OVERLAP and skip.first == due_at for skip in skipped
+                ):
+                    going_on.append([blocker, cursor])
+            cursors.append((task_id, last, next_due_at, plan_at, None))
+            if is_replacing:
                 replaced.append(known.entry)
         if replaced:
             self._control.runs.replace(replaced, work)
@@ -120,7 +132,7 @@ class PlanningDesk:
         """Insert planned runs, claimed at once where a worker will be free for them."""
         if not starts:
             return
-        starts.sort(key=lambda start: (-start.known.entry.policies.priority, start.due_at))
+        starts.sort()
         # Behind a backlog everything queues up in the ledger, so that priority decides.
         has_backlog = self._moments.is_claiming_due(work.now)
         has_backlog = has_backlog or work.has_unclaimed
@@ -131,14 +143,14 @@ class PlanningDesk:
             entry = start.known.entry
             claim = None
             is_free = start.waiting_for is None and start.due_at <= horizon and not has_backlog
-            if is_free and entry.policies.is_claimed_ahead and room.take(entry.executor):
+            if is_free and terms_of(entry.policies).is_claimed_ahead and room.take(entry.executor):
                 claim = self._claims.claim_planned(start, work)
             if claim is not None:
                 flights.append(Flight(claim, entry))
+                rows.append(start.row(claim.run_id, claim))
             else:
                 work.has_unclaimed = True
-            run_id = claim.run_id if claim is not None else self._identities.next_run_id()
-            rows.append(start.row(run_id, claim))
+                rows.append(start.row(self._identities.next_run_id(), None))
         if self._store.execute("insert_runs", rows=rows) != len(rows):
             # An instant that was planned before (an edit brought it back) does not run again.
             present = set(self._store.fetch("present_runs", rows=[row[0] for row in rows]))

@@ -116,6 +116,8 @@ class RateDesk:
 
         Before the facts are recorded: afterwards nobody holds the claims any more.
         """
+        if not flights.limited:
+            return
         begun: list[list[Any]] = []
         returned: list[Flight] = []
         for fact in facts:

@@ -7,12 +7,12 @@ changes only after the commit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from task_scheduler.core.control import Control
 from task_scheduler.core.events import AttemptStarted
-from task_scheduler.core.flights import Flights, Work
+from task_scheduler.core.flights import Flight, Flights, Work
 from task_scheduler.core.inbox import Fact, Returned, Started, ThreadEnded
 from task_scheduler.core.model import SECOND, Completion, Microseconds, RunState, SkipReason
 from task_scheduler.core.ports import Store
@@ -20,7 +20,18 @@ from task_scheduler.core.rates import RateDesk
 from task_scheduler.core.settlement import NoteEnds, Settlement, settle, tally
 from task_scheduler.core.skips import GivenUp, give_up
 
-__all__ = ["Reception"]
+__all__ = ["Reception", "always_heard"]
+
+
+def always_heard() -> bool:
+    """Whether somebody listens to what happens all the time: yes, for all that is known."""
+    return True
+
+
+def _beginning(flight: Flight, at: Microseconds) -> AttemptStarted:
+    claim = flight.claim
+    return AttemptStarted(claim.task_id, flight.name, claim.run_id, claim.attempt, at)
+
 
 _SHORTEST = 20.0
 """What any attempt costs, in microseconds, whatever its function does."""
@@ -39,6 +50,7 @@ class Reception:
         control: Control,
         *,
         note_ends: NoteEnds | None = None,
+        is_routine_heard: Callable[[], bool] = always_heard,
     ) -> None:
         self.fenced_count = 0
         """Completions that came with a token which owns nothing any more."""
@@ -49,34 +61,31 @@ class Reception:
         self._flights = flights
         self._control = control
         self._note_ends = note_ends
+        self.is_routine_heard = is_routine_heard
         self._rates = RateDesk(store)
 
     def receive(self, facts: Sequence[Fact], work: Work) -> None:
         """Record what started, ended and came back."""
         self._rates.correct(self._flights, facts)
-        settlements: dict[int, Settlement] = {}
+        completions = [fact for fact in facts if type(fact) is Completion]
         started: list[Started] = []
         returned: list[Returned] = []
         threads: list[ThreadEnded] = []
-        for fact in facts:
+        for fact in facts if len(completions) < len(facts) else ():
             match fact:
-                case Completion():
-                    flight = self._flights.holder_of(fact.run_id, fact.token)
-                    if flight is None or fact.run_id in settlements:
-                        self.fenced_count += 1
-                        continue
-                    settlements[fact.run_id] = settle(flight, fact, work.now)
                 case Started():
                     started.append(fact)
                 case Returned():
                     returned.append(fact)
                 case ThreadEnded():
                     threads.append(fact)
+        running = self._begin(started, work)
+        settlements = self._settlements_of(completions, work) if completions else []
         if settlements:
-            self._settle(list(settlements.values()), {t.run_id for t in threads}, work)
+            self._settle(settlements, {t.run_id for t in threads}, work)
         if threads:
             self._end_threads(threads, work)
-        self._mark_started(started, work)
+        self._mark_running(running, work)
         self._take_back(returned, work)
         self._control.chains.follow(work)
         self.release(work)
@@ -88,6 +97,22 @@ class Reception:
         work.vacated.clear()
         if tasks and self._store.execute("release_queued", tasks=tasks):
             work.has_unclaimed = True
+
+    def _settlements_of(self, completions: Sequence[Completion], work: Work) -> list[Settlement]:
+        """Decide what becomes of the runs whose attempts have ended, each once."""
+        holder_of, is_heard, now = self._flights.holder_of, self.is_routine_heard(), work.now
+        found: dict[int, Settlement] = {}
+        for done in completions:
+            run_id = done.run_id
+            flight = holder_of(run_id, done.token)
+            if flight is None or run_id in found:
+                self.fenced_count += 1
+                continue
+            if is_heard and not flight.is_started:
+                # It was over before anybody looked.
+                work.events.append(_beginning(flight, done.started_at))
+            found[run_id] = settle(flight, done, now, is_routine_heard=is_heard)
+        return list(found.values())
 
     def _settle(self, settlements: list[Settlement], ended_threads: set[int], work: Work) -> None:
         run = self._store.execute
@@ -104,27 +129,35 @@ class Reception:
                 work.run_ends.append((item.completion.task_id, item.completion.run_id, item.state))
         if self._note_ends is not None:
             work.after.append(partial(self._note_ends, fresh))
+        durations = []
         for item in settlements:
             done = item.completion
             work.ended.append(done.run_id)
             work.vacated.add(done.task_id)
-            work.events.extend(item.events)
+            if item.events:
+                work.events.extend(item.events)
             if not done.is_still_running:
-                self._learn(done.ended_at - done.started_at)
+                durations.append(done.ended_at - done.started_at)
             elif done.run_id not in ended_threads:
                 # Remembered also should the tick fail: the thread is there in any case.
                 self._flights.keep_seat(item.flight)
+        self._learn(durations)
 
-    def _learn(self, duration: Microseconds) -> None:
-        """Take one more duration into the usual one."""
-        if duration < _LONG:
+    def _learn(self, durations: Sequence[Microseconds]) -> None:
+        """Take more durations into the usual one."""
+        usual = self.usual_duration
+        for duration in durations:
             # Beside a function that computes all the time a few of the shortest are kept from the
             # interpreter for a while: they count for little. What is long counts whole, or a run
             # of low priority that stands in memory would soon hold a seat for as long.
-            duration = min(duration, round(_OUTLIER * self.usual_duration))
-        self.usual_duration += 0.05 * (
-            max(_SHORTEST, min(duration, 10 * SECOND)) - self.usual_duration
-        )
+            longest = _OUTLIER * usual if duration < _LONG else 10 * SECOND
+            if duration > longest:
+                usual += 0.05 * (longest - usual)
+            elif duration > _SHORTEST:
+                usual += 0.05 * (duration - usual)
+            else:
+                usual += 0.05 * (_SHORTEST - usual)
+        self.usual_duration = usual
 
     def _end_threads(self, threads: Sequence[ThreadEnded], work: Work) -> None:
         self._store.execute("end_of_thread", rows=[thread.run_id for thread in threads])
@@ -133,22 +166,25 @@ class Reception:
             self._flights.overrun.pop(thread.run_id, None)
             work.vacated.add(thread.task_id)
 
-    def _mark_started(self, started: Sequence[Started], work: Work) -> None:
-        """Show as running what is still going after the tick in which it began."""
-        rows, events = [], []
-        ended = set(work.ended)
+    def _begin(self, started: Sequence[Started], work: Work) -> list[Started]:
+        """Tell of beginnings; return those of claims that are in hand."""
+        if not started:
+            return []
+        found, is_heard = [], self.is_routine_heard()
         for fact in started:
             flight = self._flights.holder_of(fact.run_id, fact.token)
             if flight is None:
                 continue
             flight.is_started = True
-            claim = flight.claim
-            events.append(
-                AttemptStarted(claim.task_id, flight.name, claim.run_id, claim.attempt, fact.at)
-            )
-            if fact.run_id not in ended:
-                rows.append([fact.run_id, fact.token, fact.at])
-        work.events[:0] = events
+            found.append(fact)
+            if is_heard:
+                work.events.append(_beginning(flight, fact.at))
+        return found
+
+    def _mark_running(self, started: Sequence[Started], work: Work) -> None:
+        """Show as running what is still going after the tick in which it began."""
+        ended = set(work.ended)
+        rows = [fact for fact in started if fact.run_id not in ended]
         if rows:
             self._store.execute("mark_running", rows=rows)
 

@@ -6,8 +6,7 @@ Responsible for: deciding retry or end, and the rows that record it. Pure: the e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from task_scheduler.core.events import Event, RetryScheduled, RunSettled, ThreadAbandoned
 from task_scheduler.core.flights import Flight
@@ -18,8 +17,7 @@ from task_scheduler.core.retry import decide_retry
 __all__ = ["NoteEnds", "Settlement", "settle", "tally"]
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """What one completion means for its run."""
 
     flight: Flight
@@ -30,47 +28,58 @@ class Settlement:
     recoveries: int
     events: tuple[Event, ...]
 
-    def attempt_row(self) -> list[Any]:
+    def attempt_row(self) -> tuple[Any, ...]:
         """Return the parameters of `settle_attempts`."""
-        done = self.completion
-        return [
-            done.run_id,
-            done.token,
-            done.attempt,
-            done.outcome,
-            done.started_at,
-            done.ended_at,
-            done.error,
-            done.exit_code,
-            done.output_path,
-            done.cpu_seconds,
-            done.peak_memory_bytes,
-        ]
+        run_id, _, attempt, token, outcome, started_at, ended_at, error, *rest = self.completion
+        exit_code, _, output_path, cpu_seconds, peak_memory_bytes = rest
+        return (
+            run_id,
+            token,
+            attempt,
+            _SUCCEEDED if outcome is Outcome.SUCCEEDED else outcome.value,
+            started_at,
+            ended_at,
+            error,
+            exit_code,
+            output_path,
+            cpu_seconds,
+            peak_memory_bytes,
+        )
 
-    def run_row(self) -> list[Any]:
+    def run_row(self) -> tuple[Any, ...]:
         """Return the parameters of `settle_runs`."""
-        done = self.completion
-        is_over = self.state is not RunState.WAITING
-        return [
+        _, done, state, waiting_for, due_at, recoveries, _ = self
+        return (
             done.run_id,
             done.token,
-            self.state,
+            _SUCCEEDED if state is RunState.SUCCEEDED else state.value,
             done.attempt,
-            self.waiting_for,
-            self.due_at,
+            None if waiting_for is None else waiting_for.value,
+            due_at,
             done.started_at,
-            done.ended_at if is_over else None,
+            None if state is RunState.WAITING else done.ended_at,
             done.error,
-            self.recoveries,
-        ]
+            recoveries,
+        )
+
+
+_SUCCEEDED = Outcome.SUCCEEDED.value
+"""What nearly all of them are; a member of an enumeration takes longer to bind and to look up."""
 
 
 NoteEnds: TypeAlias = Callable[[Sequence[Settlement]], None]
 """Told of the ends of a tick once they are durable: whoever measures."""
 
 
-def settle(flight: Flight, done: Completion, now: Microseconds) -> Settlement:
-    """Decide whether the run is over or tried again, and when."""
+def settle(
+    flight: Flight, done: Completion, now: Microseconds, *, is_routine_heard: bool = True
+) -> Settlement:
+    """Decide whether the run is over or tried again, and when.
+
+    Of a success there is an event only where somebody listens to what happens all the time.
+    """
+    if done.outcome is Outcome.SUCCEEDED and not is_routine_heard and not done.is_still_running:
+        return Settlement(flight, done, RunState.SUCCEEDED, None, None, flight.recoveries, ())
     claim, entry = flight.claim, flight.entry
     name = entry.name if entry is not None else claim.task_id
     duration = max(0, done.ended_at - done.started_at)
@@ -135,6 +144,11 @@ def tally(settlements: Iterable[Settlement]) -> list[list[Any]]:
         done = item.completion
         row = rows.get(done.task_id)
         if row is None:
+            if item.state is RunState.SUCCEEDED and done.error is None:
+                duration = max(0, done.ended_at - done.started_at)
+                lengths = [duration, duration, duration]
+                rows[done.task_id] = [done.task_id, 1, 1, 0, *lengths, done.started_at, None, None]
+                continue
             row = rows[done.task_id] = [done.task_id, 0, 0, 0, 0, 0, None, None, None, None]
         row[7] = max(row[7] or 0, done.started_at)
         if done.error is not None:

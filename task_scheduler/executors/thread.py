@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from task_scheduler.core.inbox import Fact, Started, ThreadEnded
 from task_scheduler.core.model import SECOND, Claim, Completion, Entry, Microseconds, Outcome
@@ -42,12 +42,15 @@ class ClaimSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Performance:
-    """One attempt as the pool runs it: `call` answers (ok, error), `cancel` asks it to end."""
+class Performance(NamedTuple):
+    """One attempt as the pool runs it: `call` answers (ok, error), `cancel` asks it to end.
+
+    `output` answers where it left what it has to show, None without any.
+    """
 
     call: Callable[[], tuple[bool, str | None]]
     cancel: Callable[[], None]
+    output: Callable[[], str | None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -60,6 +63,8 @@ class _Attempt:
     deadline: Microseconds | None
     """On the boot clock."""
     cancel_reason: str | None = None
+    is_told: bool = False
+    """Whether the engine knows that it began."""
 
 
 class WorkerPool:
@@ -72,6 +77,7 @@ class WorkerPool:
         clock: Clock,
         marks: MemoryMarks,
         report: Callable[[Fact], None],
+        stir: Callable[[], None],
         prepare: Callable[[Claim, Entry], Performance],
         launch: Callable[[Claim, Entry], None],
     ) -> None:
@@ -79,6 +85,7 @@ class WorkerPool:
         self._clock = clock
         self._marks = marks
         self._report = report
+        self._stir = stir
         self._prepare = prepare
         self._launch = launch
         self._running: dict[int, _Attempt] = {}
@@ -133,6 +140,24 @@ class WorkerPool:
         attempt.performance.cancel()
         return True
 
+    def begun(self) -> list[Started]:
+        """Return what has begun since the last call and still runs, in the engine's thread.
+
+        Of functions that end at once nobody has to be told that they began: their end says so.
+        """
+        found = []
+        for attempt in self._running.copy().values():
+            if not attempt.is_told:
+                attempt.is_told = True
+                claim = attempt.claim
+                found.append(Started(claim.run_id, claim.token, attempt.started_at))
+        return found
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether `begun` has something to tell."""
+        return any(not attempt.is_told for attempt in self._running.copy().values())
+
     def running_count(self) -> int:
         """Return how many attempts run, those whose thread overran its timeout included."""
         return len(self._running)
@@ -170,21 +195,22 @@ class WorkerPool:
 
     def _run(self, claim: Claim, entry: Entry) -> bool:
         """Run one function; False if this thread was given up meanwhile."""
-        started_at = self._clock.now()
+        run_id, clock, marks = claim.run_id, self._clock, self._marks
+        started_at = clock.now()
         performance = self._prepare(claim, entry)
-        deadline = None if claim.timeout is None else self._clock.boottime() + claim.timeout
+        deadline = None if claim.timeout is None else clock.boottime() + claim.timeout
         attempt = _Attempt(claim, performance, started_at, deadline)
-        self._running[claim.run_id] = self._undecided[claim.run_id] = attempt
-        self._report(Started(claim.run_id, claim.token, started_at))
-        self._marks.set(claim.slot, Mark.RUNNING)
+        self._running[run_id] = self._undecided[run_id] = attempt
+        self._stir()
+        marks.set(claim.slot, Mark.RUNNING)
         is_ok, error = performance.call()
-        is_given_up = self._undecided.pop(claim.run_id, None) is None
-        del self._running[claim.run_id]
+        is_given_up = self._undecided.pop(run_id, None) is None
+        del self._running[run_id]
         if is_given_up:
             # The mark is somebody else's by now: its claim was settled at the timeout.
-            self._report(ThreadEnded(claim.run_id, claim.task_id))
+            self._report(ThreadEnded(run_id, claim.task_id))
             return False
-        self._marks.set(claim.slot, Mark.SUCCEEDED if is_ok else Mark.FAILED)
+        marks.set(claim.slot, Mark.SUCCEEDED if is_ok else Mark.FAILED)
         outcome = Outcome.SUCCEEDED if is_ok else Outcome.FAILED
         if attempt.cancel_reason is not None and not is_ok:
             outcome, error = Outcome.CANCELLED, attempt.cancel_reason
@@ -208,15 +234,16 @@ class WorkerPool:
         *,
         is_still_running: bool = False,
     ) -> Completion:
-        claim = attempt.claim
+        claim, started_at = attempt.claim, attempt.started_at
         return Completion(
-            run_id=claim.run_id,
-            task_id=claim.task_id,
-            attempt=claim.attempt,
-            token=claim.token,
-            outcome=outcome,
-            started_at=attempt.started_at,
-            ended_at=max(self._clock.now(), attempt.started_at),
-            error=error,
+            claim.run_id,
+            claim.task_id,
+            claim.attempt,
+            claim.token,
+            outcome,
+            started_at,
+            max(self._clock.now(), started_at),
+            error,
             is_still_running=is_still_running,
+            output_path=attempt.performance.output(),
         )

@@ -69,6 +69,11 @@ class LogListener:
             events.StandbyTookOver: self._take_over,
         }
 
+    @property
+    def hears_routine(self) -> bool:
+        """Whether lines about what happens all the time are written."""
+        return self._logger.isEnabledFor(logging.INFO)
+
     def __call__(self, event: events.Event) -> None:
         """Write the line of an event; nothing for one that has none."""
         write = self._writers.get(type(event))

@@ -13,8 +13,9 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ from task_scheduler.stores.sqlite_connection import (
     read_only,
 )
 from task_scheduler.stores.sqlite_reader import SqliteReader, close_readers
-from task_scheduler.stores.statements import migrations, statement
+from task_scheduler.stores.statements import migrations, row_width, statement, widened
 
 __all__ = ["MEMORY", "SqliteReader", "SqliteStore", "read_only"]
 
@@ -79,6 +80,7 @@ class SqliteStore:
         with Translated(self.path):
             self._connection = self._open()
         self._finalizer = close_with(self, self._connection)
+        self._most_values = self._connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
         try:
             with Translated(self.path):
                 self._migrate()
@@ -238,7 +240,22 @@ class SqliteStore:
         with self._guard, self._translated:
             if takes_values(name):
                 return insert_rows(self._connection, name, parameters["rows"])
-            return self._connection.execute(statement(name), encoded(parameters)).rowcount
+            if not row_width(name):
+                return self._connection.execute(statement(name), encoded(parameters)).rowcount
+            return self._execute_rows(name, parameters["rows"])
+
+    def _execute_rows(self, name: str, rows: Sequence[Sequence[Any]]) -> int:
+        """Run a statement for all of its rows, in one step unless they are thousands."""
+        changed = 0
+        most = 1 << (self._most_values // row_width(name)).bit_length() - 1
+        for start in range(0, len(rows), most):
+            part = rows[start : start + most]
+            text, count, width = widened(name, (len(part) - 1).bit_length())
+            values = list(chain.from_iterable(part))
+            # The rows that there are not are of NULLs, which no statement takes for a row.
+            values += [None] * (count * width - len(values))
+            changed += self._connection.execute(text, values).rowcount
+        return changed
 
     def checkpoint(self) -> None:
         """Move committed pages from the log into the database when it is time to."""

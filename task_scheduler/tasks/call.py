@@ -55,6 +55,8 @@ def call(
     it returns is a success; what it raises comes through.
     """
     result = resolved(function(*args, **kwargs))
+    if result is None or result is True:
+        return None
     if result is False:
         return "false"
     if isinstance(result, Generator | AsyncGenerator):
@@ -64,7 +66,8 @@ def call(
 
 def resolved(result: Any) -> Any:
     """Return a result, or what it comes to in an event loop of its own if it is a coroutine."""
-    if not isinstance(result, Coroutine):
+    if result is None or isinstance(result, bool) or not isinstance(result, Coroutine):
+        # What functions usually return is told in no time.
         return result
     import asyncio  # heavy, and most functions are not async
 

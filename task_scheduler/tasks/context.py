@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from task_scheduler.core.model import Claim
+from task_scheduler.core.model import Claim, Microseconds
 from task_scheduler.errors import DefinitionError, RunNotFoundError
 
 __all__ = [
@@ -35,6 +35,8 @@ _PREFIX = "TASK_SCHEDULER_"
 _MESSAGE_LIMIT = 500
 """Characters kept of a progress message: it is one line of a table."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_making = threading.Lock()
 
 _active: ContextVar[RunContext | None] = ContextVar("task_scheduler_run", default=None)
 
@@ -67,13 +69,14 @@ class RunContext:
 
     __slots__ = (
         "_cancel",
+        "_is_cancelled",
         "_logger",
+        "_scheduled_at",
         "attempt",
         "error",
         "key",
         "last_progress",
         "run_id",
-        "scheduled_at",
         "task_id",
         "token",
     )
@@ -83,21 +86,23 @@ class RunContext:
         *,
         run_id: int,
         task_id: str,
-        scheduled_at: datetime,
+        scheduled_at: datetime | Microseconds,
         attempt: int,
         token: int,
         key: str,
     ) -> None:
         self.run_id = run_id
         self.task_id = task_id
-        self.scheduled_at = scheduled_at
+        self._scheduled_at = scheduled_at
         self.attempt = attempt
         self.token = token
         self.key = key
         self.last_progress: Progress | None = None
         self.error: object = None
         """What the task set as its `last_error` in this attempt; None if nothing."""
-        self._cancel = threading.Event()
+        self._is_cancelled = False
+        self._cancel: threading.Event | None = None
+        """Made by who waits for it: hardly any attempt does, and each would pay for it."""
         self._logger: RunLogger | None = None
 
     @classmethod
@@ -106,7 +111,7 @@ class RunContext:
         return cls(
             run_id=claim.run_id,
             task_id=claim.task_id,
-            scheduled_at=_EPOCH + timedelta(microseconds=claim.scheduled_at),
+            scheduled_at=claim.scheduled_at,
             attempt=claim.attempt,
             token=claim.token,
             key=claim.key,
@@ -116,21 +121,33 @@ class RunContext:
         return f"<RunContext {self.task_id!r} run {self.run_id} attempt {self.attempt}>"
 
     @property
+    def scheduled_at(self) -> datetime:
+        """The nominal moment (aware, UTC), however late the attempt started."""
+        if isinstance(self._scheduled_at, int):
+            self._scheduled_at = _EPOCH + timedelta(microseconds=self._scheduled_at)
+        return self._scheduled_at
+
+    @property
     def cancelled(self) -> bool:
         """Whether the attempt was asked to end (cancelled, timed out, or the scheduler stops).
 
         A function in a thread is never stopped from outside: a long one looks here now and then.
         A script is stopped by signals instead, and always reads False.
         """
-        return self._cancel.is_set()
+        return self._is_cancelled
 
     def cancel(self) -> None:
         """Ask the attempt to end; for the executor."""
-        self._cancel.set()
+        # First said, then looked for who waits: who waits does it in the opposite order.
+        self._is_cancelled = True
+        if self._cancel is not None:
+            self._cancel.set()
 
     def wait_cancelled(self, timeout_seconds: float) -> bool:
         """Wait up to `timeout_seconds` and return whether the attempt was asked to end."""
-        return self._cancel.wait(timeout_seconds)
+        with _making:
+            event = self._cancel = self._cancel or threading.Event()
+        return self._is_cancelled or event.wait(timeout_seconds)
 
     @property
     def logger(self) -> RunLogger:

@@ -379,7 +379,7 @@ def test_airflow_13685_a_run_that_is_there_already_neither_stops_its_task_nor_th
         *(None, 0, "thread"),
         *[None] * 3,
     ]
-    bench.ledger.execute("insert_runs", rows=[[*ghost, None, None, None]])
+    bench.ledger.execute("insert_runs", rows=[ghost])
     bench.engine._run_id = 99
 
     bench.tick(after=10)

@@ -24,7 +24,7 @@ from task_scheduler.core.pools import Places
 from task_scheduler.core.rates import Rates
 from task_scheduler.core.recovery import Mark, Verdict
 from task_scheduler.core.run_commands import RunCommands
-from task_scheduler.stores import sqlite, sqlite_connection
+from task_scheduler.stores import sqlite, sqlite_connection, statements
 
 __all__ = ["BUGS"]
 
@@ -39,10 +39,12 @@ def _in_sql(name: str, old: str, new: str) -> Plant:
         read: Function = vars(sqlite)["statement"]
         text = read(name)
         assert old in text, f"{name} does not say {old!r} any more"
-        for module in (sqlite, sqlite_connection):
+        for module in (sqlite, sqlite_connection, statements):
             patch.setattr(
                 module, "statement", lambda n: text.replace(old, new) if n == name else read(n)
             )
+        # Without its memory: it may know the right text already, and must not keep the wrong one.
+        patch.setattr(sqlite, "widened", vars(statements.widened)["__wrapped__"])
 
     return plant
 
@@ -72,13 +74,13 @@ def _off_by_one(plan: Function) -> Function:
     def wrong(*arguments: Any, **options: Any) -> Any:
         found = plan(*arguments, **options)
         skips = [replace(skip, count=(skip.count or 0) + 1) for skip in found.skips]
-        return replace(found, skips=tuple(skips))
+        return found._replace(skips=tuple(skips))
 
     return wrong
 
 
 def _silent(plan: Function) -> Function:
-    return lambda *arguments, **options: replace(plan(*arguments, **options), skips=())
+    return lambda *arguments, **options: plan(*arguments, **options)._replace(skips=())
 
 
 def _trusting(recover: Function) -> Function:
@@ -148,18 +150,18 @@ def _unfenced(_: Function) -> Function:
 
 BUGS: dict[str, Plant] = {
     "the cursor is not advanced": _in_sql(
-        "move_cursors", "next_due_at = j.value ->> 2", "next_due_at = next_due_at"
+        "move_cursors", "next_due_at = j.next_due_at", "next_due_at = progress.next_due_at"
     ),
     "the cursor moves without the skip": _in_place_of(planner, "plan", _silent),
     "a skip counts one too many": _in_place_of(planner, "plan", _off_by_one),
     "a late completion is not fenced": _in_place_of(Flights, "holder_of", _unfenced),
     "a late completion is settled": _all(
         _in_place_of(Flights, "holder_of", _unfenced),
-        _in_sql("settle_runs", "AND runs.token = j.value ->> 1", ""),
-        _in_sql("settle_attempts", "AND runs.token = j.value ->> 1", ""),
+        _in_sql("settle_runs", "AND runs.token = j.token", ""),
+        _in_sql("settle_attempts", "AND runs.token = j.token", ""),
     ),
     "an end is counted twice": _in_sql(
-        "settle_progress", "success_count + (j", "success_count + 2 * (j"
+        "settle_progress", "success_count + j.successes", "success_count + 2 * j.successes"
     ),
     "a mark that says running is read as clear": _in_place_of(
         recovery, "recover_functions", _reading(RUNNING=Mark.CLEAR)

@@ -2,32 +2,37 @@
 -- One row an attempt, written once; only the holder of the run's token may write it.
 INSERT OR IGNORE INTO attempts (run_id, attempt, token, outcome, started_at, ended_at, error, exit_code, output_path,
     cpu_seconds, peak_memory_bytes)
-SELECT runs.run_id, j.value ->> 2, runs.token, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6,
-       j.value ->> 7, j.value ->> 8, j.value ->> 9, j.value ->> 10
-FROM json_each(:rows) AS j JOIN runs ON runs.run_id = j.value ->> 0 AND runs.token = j.value ->> 1;
+WITH j(run_id, token, attempt, outcome, started_at, ended_at, error, exit_code, output_path, cpu, memory) AS
+(VALUES (:run_id, :token, :attempt, :outcome, :started_at, :ended_at, :error, :exit_code, :output_path, :cpu, :memory))
+SELECT runs.run_id, j.attempt, runs.token, j.outcome, j.started_at, j.ended_at, j.error, j.exit_code, j.output_path,
+    j.cpu, j.memory
+FROM j CROSS JOIN runs WHERE runs.run_id = j.run_id AND runs.token = j.token;
 
 -- name: settle_runs
 -- The run's next state: terminal, or waiting for a retry. The token is given up with it.
 -- A retry of a paused or code-less task waits for that to end.
-UPDATE runs SET state = j.value ->> 2, attempt = j.value ->> 3, waiting_for = CASE j.value ->> 4
+UPDATE runs SET state = j.state, attempt = j.attempt, waiting_for = CASE j.waiting_for
         WHEN 'retry' THEN coalesce((SELECT CASE WHEN NOT p.is_resolved THEN 'code'
             WHEN p.paused_at IS NOT NULL AND runs.origin = 'schedule' THEN 'pause' END
             FROM progress AS p WHERE p.task_id = runs.task_id), 'retry')
-        ELSE j.value ->> 4 END,
-    due_at = coalesce(j.value ->> 5, runs.due_at), started_at = coalesce(j.value ->> 6, runs.started_at),
-    ended_at = j.value ->> 7, error = j.value ->> 8, recoveries = j.value ->> 9, token = NULL, slot = NULL,
-    reason = CASE j.value ->> 2 WHEN 'cancelled' THEN reason END, cancel_reason = NULL
-FROM json_each(:rows) AS j
-WHERE runs.run_id = j.value ->> 0 AND runs.token = j.value ->> 1 AND runs.state IN ('waiting', 'running');
+        ELSE j.waiting_for END,
+    due_at = coalesce(j.due_at, runs.due_at), started_at = coalesce(j.started_at, runs.started_at),
+    ended_at = j.ended_at, error = j.error, recoveries = j.recoveries, token = NULL, slot = NULL,
+    reason = CASE j.state WHEN 'cancelled' THEN reason END, cancel_reason = NULL
+FROM (WITH j(run_id, token, state, attempt, waiting_for, due_at, started_at, ended_at, error, recoveries) AS
+    (VALUES (:run_id, :token, :state, :attempt, :waiting_for, :due_at, :started_at, :ended_at, :error, :recoveries)) SELECT * FROM j) AS j
+WHERE runs.run_id = j.run_id AND runs.token = j.token AND runs.state IN ('waiting', 'running');
 
 -- name: settle_progress
 -- The tallies of each task, summed over the batch before they come here.
-UPDATE progress SET run_count = run_count + (j.value ->> 1), success_count = success_count + (j.value ->> 2),
-    failure_count = failure_count + (j.value ->> 3), duration_total = duration_total + (j.value ->> 4),
-    duration_max = max(duration_max, j.value ->> 5), duration_last = coalesce(j.value ->> 6, duration_last),
-    last_run_at = coalesce(j.value ->> 7, last_run_at), last_error = coalesce(j.value ->> 8, last_error),
-    last_failure_run_id = coalesce(j.value ->> 9, last_failure_run_id)
-FROM json_each(:rows) AS j WHERE progress.task_id = j.value ->> 0;
+UPDATE progress SET run_count = run_count + j.runs, success_count = success_count + j.successes,
+    failure_count = failure_count + j.failures, duration_total = duration_total + j.total,
+    duration_max = max(duration_max, j.longest), duration_last = coalesce(j.last, duration_last),
+    last_run_at = coalesce(j.started_at, last_run_at), last_error = coalesce(j.error, last_error),
+    last_failure_run_id = coalesce(j.failure_run_id, last_failure_run_id)
+FROM (WITH j(task_id, runs, successes, failures, total, longest, last, started_at, error, failure_run_id) AS
+    (VALUES (:task_id, :runs, :successes, :failures, :total, :longest, :last, :started_at, :error, :failure_run_id)) SELECT * FROM j) AS j
+WHERE progress.task_id = j.task_id;
 
 -- name: count_cancelled
 -- Runs that had begun and were cancelled while they waited for their next attempt: no settlement counts them.
@@ -37,9 +42,10 @@ WHERE task_id IN (SELECT r.task_id FROM json_each(:rows) AS j JOIN runs AS r ON 
 
 -- name: mark_running
 -- A start outlived its tick: from now on the ledger shows it as running.
-UPDATE runs SET state = 'running', started_at = j.value ->> 2
-FROM json_each(:rows) AS j
-WHERE runs.run_id = j.value ->> 0 AND runs.token = j.value ->> 1 AND runs.state = 'waiting';
+UPDATE runs SET state = 'running', started_at = j.started_at
+FROM (WITH j(run_id, token, started_at) AS
+    (VALUES (:run_id, :token, :started_at)) SELECT * FROM j) AS j
+WHERE runs.run_id = j.run_id AND runs.token = j.token AND runs.state = 'waiting';
 
 -- name: held_runs
 -- Which of these runs are still in the hands of these tokens.
@@ -129,8 +135,9 @@ FROM json_each(:rows) AS j WHERE progress.task_id = j.value ->> 0;
 -- The identity (task_id, key) is unique: what is planned already is left alone.
 INSERT OR IGNORE INTO runs (run_id, task_id, key, origin, state, scheduled_at, due_at, waiting_for, priority,
     executor, token, slot, reason)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-    value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12 FROM json_each(:rows);
+WITH j(run_id, task_id, key, origin, state, scheduled_at, due_at, waiting_for, priority, executor, token, slot, reason) AS
+(VALUES (:run_id, :task_id, :key, :origin, :state, :at, :due_at, :waiting_for, :priority, :executor, :token, :slot, :reason))
+SELECT * FROM j WHERE run_id IS NOT NULL;
 
 -- name: present_runs
 -- Which of these runs were really inserted.
@@ -138,9 +145,11 @@ SELECT json_group_array(run_id) FROM runs WHERE run_id IN (SELECT value FROM jso
 
 -- name: move_cursors
 -- In the transaction of `insert_runs`: a cursor never moves without its run or its skip.
-UPDATE progress SET cursor = coalesce(j.value ->> 1, cursor), next_due_at = j.value ->> 2,
-    plan_at = CASE WHEN paused_at IS NULL THEN j.value ->> 3 END, rule_error = j.value ->> 4
-FROM json_each(:rows) AS j WHERE progress.task_id = j.value ->> 0;
+UPDATE progress SET cursor = coalesce(j.cursor, progress.cursor), next_due_at = j.next_due_at,
+    plan_at = CASE WHEN paused_at IS NULL THEN j.plan_at END, rule_error = j.rule_error
+FROM (WITH j(task_id, cursor, next_due_at, plan_at, rule_error) AS
+    (VALUES (:task_id, :cursor, :next_due_at, :plan_at, :rule_error)) SELECT * FROM j) AS j
+WHERE progress.task_id = j.task_id;
 
 -- name: open_skips
 -- The first moment of the newest range that each of these runs kept out, where nothing came after it.
@@ -186,9 +195,10 @@ SELECT json_group_array(json_array(run_id, task_id, key, scheduled_at, due_at, a
 
 -- name: claim_runs
 -- The reservation, durable before anything starts; by the executor and in the pool that the entry has now.
-UPDATE runs SET token = j.value ->> 1, slot = j.value ->> 2, executor = j.value ->> 3, pool = j.value ->> 4
-FROM json_each(:rows) AS j
-WHERE runs.run_id = j.value ->> 0 AND runs.state = 'waiting' AND runs.token IS NULL;
+UPDATE runs SET token = j.token, slot = j.slot, executor = j.executor, pool = j.pool
+FROM (WITH j(run_id, token, slot, executor, pool) AS
+    (VALUES (:run_id, :token, :slot, :executor, :pool)) SELECT * FROM j) AS j
+WHERE runs.run_id = j.run_id AND runs.state = 'waiting' AND runs.token IS NULL;
 
 -- name: wake_at
 -- The next moments at which a cursor, a waiting run or a pause wants to be looked at.

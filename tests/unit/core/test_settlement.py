@@ -125,7 +125,7 @@ def test_what_fails_after_a_cancel_was_promised_is_cancelled_and_not_tried_again
     result = settle(of, done(of, outcome), NOW)
 
     assert result.state is RunState.CANCELLED
-    assert result.attempt_row()[3] is outcome
+    assert result.attempt_row()[3] == outcome
 
 
 def test_what_succeeds_although_a_cancel_was_promised_has_succeeded() -> None:

@@ -81,6 +81,7 @@ class House:
             clock=self.clock,
             marks=self.marks,
             report=self.facts.put,
+            stir=lambda: None,
             prepare=self.prepare,
             launch=lambda claim, _: self.launched.put(claim.run_id),
         )
@@ -93,10 +94,12 @@ class House:
         """Hand a claim over; return its function once it runs."""
         function = self.functions[claim.run_id] = Function()
         self.source.claims.put((claim, ENTRY))
-        started = self.next()
-        assert isinstance(started, Started)
-        assert (started.run_id, started.token) == (claim.run_id, claim.token)
         assert function.began.wait(PATIENCE)
+        assert self.pool.has_begun
+        (started,) = self.pool.begun()
+        assert (started.run_id, started.token) == (claim.run_id, claim.token)
+        assert not self.pool.has_begun
+        assert not self.pool.begun(), "each beginning is told once"
         return function
 
     def next(self) -> Fact:
@@ -213,7 +216,7 @@ def test_a_function_that_succeeds_despite_a_cancel_has_succeeded(house: House) -
 
 def test_only_the_holder_of_the_token_can_be_cancelled(house: House) -> None:
     function = house.give(claim())
-    stale = Claim(**{name: getattr(claim(), name) for name in Claim.__slots__} | {"token": 7})
+    stale = claim()._replace(token=7)
 
     assert not house.pool.cancel(stale, "a stale wish")
     assert not house.pool.cancel(claim(9), "nobody there")
