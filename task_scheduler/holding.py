@@ -51,6 +51,7 @@ from task_scheduler.stores.sqlite import SqliteStore, read_only
 from task_scheduler.tasks.attempt import describe, perform
 from task_scheduler.tasks.context import RunContext
 from task_scheduler.version import __version__
+from task_scheduler.warm_rules import WarmRules
 
 __all__ = ["Holding", "HoldingOptions"]
 
@@ -71,6 +72,8 @@ class HoldingOptions:
     pools: Mapping[str, int] = field(default_factory=dict)
     guard: Callable[[LaunchSpec], LaunchSpec] = lambda spec: spec
     """Says how a command is really started (`launch_guard`)."""
+    warm: Callable[[], WarmRules] = WarmRules
+    """Says which scripts are started warm, and for how long their templates are used."""
     mask: Callable[[str], str] = lambda text: text
     """Takes secrets out of what is to be recorded."""
 
@@ -112,6 +115,7 @@ class Holding:
             release=self._release_seat,
             emit=emit,
             output_limit_bytes=options.output_limit_bytes,
+            warm_limits=lambda: options.warm().limits,
         )
         self.retention = Retention(
             self.store,
@@ -336,7 +340,7 @@ class Holding:
         try:
             task = self._bindings.task_of(entry)
             spec = task.launch_spec(RunContext.of_claim(claim), entry.policies)
-            spec = self.options.guard(spec)
+            spec = self.options.warm().choose(self.options.guard(spec))
         except Exception as error:  # fence: attempt
             now = self._clock.now()
             self._report(

@@ -78,6 +78,7 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
         set_language(settings.scheduler.language or _language_of_environment(os.environ))
         self._clock = SystemClock()
         self._guard = LaunchGuard(settings.security.rules())
+        self._warm = settings.python.rules()
         self._bindings = Bindings(lambda: self.config.calendars, self._guard.allows_function)
         is_memory = settings.storage.path == MEMORY
         self.files = temporary_files(self) if is_memory else StateFiles(Path(settings.storage.path))
@@ -91,6 +92,7 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
                 output_limit_bytes=settings.storage.output_limit,
                 pools=settings.pools,
                 guard=self._guard.guard,
+                warm=lambda: self._warm,
                 mask=self._guard.masker.mask,
             ),
             clock=self._clock,
@@ -430,6 +432,7 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
     def _apply_settings(self, settings: Any) -> None:
         """Take up what may change while it runs: level, language, pools; the rest at a start."""
         self._guard.rules = settings.security.rules()
+        self._warm = settings.python.rules()
         self._runtime.set_pools(settings.pools)
         self._runtime.replan()
         if self._logs is not None:

@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError
 from task_scheduler.config.alerts import Url
 from task_scheduler.config.entry_times import EntryError, TimeKeys
 from task_scheduler.config.problems import KeyPath
+from task_scheduler.config.python import PythonKeys
 from task_scheduler.config.sections import PolicyKeys, Text
 from task_scheduler.config.security import (
     ConfinementKeys,
@@ -192,6 +193,7 @@ class ScriptEntry(_ProcessEntry):
     args: list[_Argument] = Field(default_factory=list)
     interpreter: Text | None = None
     sha256: confinement_option("sha256") = None  # type: ignore[valid-type]
+    python: PythonKeys = Field(default_factory=PythonKeys)
 
     def _task(self, task_id: str, folders: Folders) -> BaseTask:
         interpreter = self.interpreter
@@ -205,6 +207,7 @@ class ScriptEntry(_ProcessEntry):
             _from(folders.base, self.working_dir),
             env=self.env,
             interpreter=interpreter,
+            python=self.python.model_dump(exclude_none=True),
             **self._common(),
         )
 

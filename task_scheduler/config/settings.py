@@ -13,6 +13,7 @@ from pydantic import Field
 from task_scheduler.config.alerts import AlertsSection
 from task_scheduler.config.calendars import CalendarConfig
 from task_scheduler.config.entries import AnyEntry
+from task_scheduler.config.python import PythonSection
 from task_scheduler.config.sections import (
     LoggingSection,
     Model,
@@ -39,6 +40,7 @@ SECTIONS: dict[str, type[Model]] = {
     "storage": StorageSection,
     "security": SecuritySection,
     "alerts": AlertsSection,
+    "python": PythonSection,
 }
 """The sections of plain keys."""
 
@@ -61,6 +63,7 @@ class Settings(Model):
     storage: StorageSection = Field(default_factory=StorageSection)
     security: SecuritySection = Field(default_factory=SecuritySection)
     alerts: AlertsSection = Field(default_factory=AlertsSection)
+    python: PythonSection = Field(default_factory=PythonSection)
     entries: dict[str, AnyEntry] = Field(default_factory=dict)
     calendars: dict[str, CalendarConfig] = Field(default_factory=dict)
     pools: dict[str, Places] = Field(default_factory=dict)

@@ -116,11 +116,16 @@ class ProcessTask(BaseTask):
             timeout_seconds=policies.timeout_seconds,
             kill_grace_seconds=policies.kill_grace_seconds,
             confinement={**self.confinement, **self._script()},
+            python=self._python(),
         )
 
     def _script(self) -> dict[str, Any]:
         """Return where in the arguments a script stands that may have to be checked."""
         return {}
+
+    def _python(self) -> dict[str, Any] | None:
+        """Return what a script of Python asks for; None where it is none."""
+        return None
 
     def _program_obstacle(self) -> str | None:
         """Say what is wrong with the program itself."""

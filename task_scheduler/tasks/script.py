@@ -15,6 +15,7 @@ from task_scheduler.errors import DefinitionError
 from task_scheduler.i18n import translate
 from task_scheduler.tasks.direct_run import find_program
 from task_scheduler.tasks.process import ProcessTask, absolute_path, check_text, texts_of
+from task_scheduler.tasks.python_wish import python_wish_of
 
 __all__ = ["ScriptTask"]
 
@@ -23,9 +24,10 @@ class ScriptTask(ProcessTask):
     """Run a script with `args`; a ``.py`` by this Python, any other executable by its first line.
 
     `script_path` is made absolute against the current folder at once, whatever `working_dir` is.
-    `interpreter` names another program to run it. `sha256` pins its content: another is never
-    started. A file that is missing or cannot be run is a warning when the task is added and a
-    failed run, never an error here.
+    `interpreter` names another program to run it; `python`, ``{"warm": True, "preload":
+    ["requests"]}``, how one of Python's is started (`docs/warm.md`). `sha256` pins its content:
+    another is never started. A file that is missing or cannot be run is a warning when the task is
+    added and a failed run, never an error here.
     """
 
     kind: ClassVar[str] = "script"
@@ -42,6 +44,7 @@ class ScriptTask(ProcessTask):
         *,
         env: Mapping[str, Any] | None = None,
         interpreter: str | os.PathLike[str] | None = None,
+        python: Mapping[str, Any] | None = None,
         description: str = "",
         **policies: Any,
     ) -> None:
@@ -60,6 +63,7 @@ class ScriptTask(ProcessTask):
             raise DefinitionError("tasks.bad_args", task_id=task_id, value=args)
         self.args = texts_of(task_id, "args", args or ())
         self.interpreter = None if interpreter is None else _program(task_id, interpreter)
+        self.python = python_wish_of(task_id, python)
 
     def argv(self) -> list[str]:
         """Return the interpreter where one is needed, the script and its arguments."""
@@ -95,14 +99,21 @@ class ScriptTask(ProcessTask):
             "working_dir": self.working_dir,
             "env": self.env,
             "interpreter": self.interpreter,
+            **({"python": self.python} if self.python else {}),
             **self.confinement,
         }
 
     def _script(self) -> dict[str, Any]:
         place = int(self.interpreter is not None or self._is_python())
-        interpreter = os.path.basename(self.interpreter or "python")  # noqa: PTH119
-        is_python = self._is_python() and interpreter.startswith("python")
+        is_python = self._is_run_by_python()
         return {"script": {"path": self.script_path, "place": place, "is_python": is_python}}
+
+    def _python(self) -> dict[str, Any] | None:
+        return self.python if self._is_run_by_python() else None
+
+    def _is_run_by_python(self) -> bool:
+        interpreter = os.path.basename(self.interpreter or "python")  # noqa: PTH119
+        return self._is_python() and interpreter.startswith("python")
 
     def _is_python(self) -> bool:
         return self.script_path.lower().endswith(".py")

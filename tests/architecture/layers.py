@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "foreground",
         "task_rules",
         "launch_guard",
+        "warm_rules",
         "vault",
         "targets",
         "fault_board",

@@ -35,6 +35,7 @@ def test_it_reads_like_the_file_with_its_defaults(config: Config) -> None:
         "storage",
         "security",
         "alerts",
+        "python",
         "entries",
         "calendars",
         "pools",
