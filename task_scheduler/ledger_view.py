@@ -6,20 +6,25 @@ seconds. Reads through the port of a store and changes nothing. Works with the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import functools
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from task_scheduler.core.audit import AuditRow
 from task_scheduler.core.entries import read_parts
 from task_scheduler.core.hints import nearest_hint
+from task_scheduler.core.json_text import json_text
 from task_scheduler.core.model import SECOND, Microseconds
 from task_scheduler.core.policies import to_plain
 from task_scheduler.errors import RunNotFoundError, ScheduleError, TaskNotFoundError
+from task_scheduler.i18n import current_language
+from task_scheduler.rollups import SLOT
 from task_scheduler.schedules.instants import datetime_at
-from task_scheduler.schedules.rule import describe, from_plain
+from task_scheduler.schedules.rule import describe, from_plain, is_same_for_all
 from task_scheduler.schedules.zones import local_zone
 
-__all__ = ["USER_RULE", "LedgerView", "iso", "rule_sentence"]
+__all__ = ["USER_RULE", "HalfHour", "LedgerView", "iso", "rule_sentence"]
 
 USER_RULE = "user"
 """The `type` of the plain form of a rule that is the user's own code."""
@@ -29,6 +34,25 @@ _PAGE = 1_000
 _SAMPLE = 100
 """Latest runs of a task over which its p95 is taken."""
 _HINTS = 5_000
+_UNFINISHED = frozenset({"waiting", "running"})
+_UNUSUAL = frozenset({"failed", "timed_out", "cancelled", "lost", "skipped"})
+"""The states of runs that an index of the few finds."""
+
+
+class HalfHour(NamedTuple):
+    """What became of the runs that began in a half hour."""
+
+    at: Microseconds
+    """When it begins, in microseconds since the Unix epoch."""
+    succeeded: int
+    failed: int
+    timed_out: int
+    cancelled: int
+    lost: int
+    skipped: int
+    """Runs that were asked for and never began; occurrences without a run are `skips`."""
+    duration_seconds: float
+    """How long they took together."""
 
 
 def iso(moment: Microseconds | None) -> str | None:
@@ -40,8 +64,15 @@ def rule_sentence(plain: dict[str, Any], task_id: str | None = None) -> str:
     """Return the sentence of a task's rule from its stored form."""
     if plain.get("type") == USER_RULE:
         return str(plain.get("description", plain.get("class", "")))
+    # Many tasks have the same rule; of one that depends on the task, each has its own sentence.
+    whose = None if is_same_for_all(plain) else task_id
+    return _sentence(json_text(plain), whose, current_language())
+
+
+@functools.lru_cache(maxsize=2_048)
+def _sentence(text: str, task_id: str | None, _: str) -> str:
     try:
-        return describe(from_plain(plain), task_id=task_id)
+        return describe(from_plain(json.loads(text)), task_id=task_id)
     except ScheduleError as error:
         return str(error)
 
@@ -63,24 +94,68 @@ class LedgerView:
         return found[0]
 
     def tasks(
-        self, ids: Sequence[str] | None = None, *, with_quantiles: bool = True
+        self,
+        ids: Sequence[str] | None = None,
+        *,
+        after: str = "",
+        limit: int | None = None,
+        search: str | None = None,
+        with_quantiles: bool = True,
     ) -> list[dict[str, Any]]:
-        """Return the status of the named tasks that exist, or of all, ordered by id."""
-        rows: list[dict[str, Any]] = []
-        after = ""
-        while True:
-            page = self._fetch(
-                "task_status", ids=None if ids is None else list(ids), after=after, limit=_PAGE
-            )
-            rows += page
-            if ids is not None or len(page) < _PAGE:
-                break
-            after = page[-1]["task_id"]
+        """Return the status of the named tasks that exist, or of all, ordered by id.
+
+        Of all: at most `limit` of them, after the id `after`, in whose id or name `search` stands.
+        """
+        if ids is not None:
+            return self._tasks(ids, with_quantiles=with_quantiles)
+        found: list[dict[str, Any]] = []
+        for page in self._pages(after, limit, search):
+            found += self._tasks(page, with_quantiles=with_quantiles)
+        return found
+
+    def _pages(self, after: str, limit: int | None, search: str | None) -> Iterator[list[str]]:
+        """Give the ids of tasks, a page at a time."""
+        wanted = None if search is None else search.lower()
+        left = _NEWEST if limit is None else limit
+        while left > 0:
+            size = min(left, _PAGE)
+            page = self._fetch("find_tasks", after=after, search=wanted, limit=size)
+            if page:
+                yield page
+            if len(page) < size:
+                return
+            left, after = left - size, page[-1]
+
+    def _tasks(self, ids: Sequence[str], *, with_quantiles: bool) -> list[dict[str, Any]]:
+        rows = self._fetch("task_status", ids=list(ids), after="", limit=max(1, len(ids)))
         quantiles: dict[str, Any] = {}
         if with_quantiles and rows:
             names = [row["task_id"] for row in rows if row["run_count"]]
             quantiles = self._fetch("duration_quantile", ids=names, sample=_SAMPLE)
         return [_status(row, quantiles.get(row["task_id"])) for row in rows]
+
+    def activity(self, task_id: str | None, *, since: Microseconds) -> list[HalfHour]:
+        """Return what became of the runs of a task, or of all, by the half hours they began in.
+
+        From the half hour of the moment `since` on, oldest first, without those that had none; it
+        knows also of runs that retention has taken since.
+        """
+        whose = "" if task_id is None else task_id
+        counted, rest = self._fetch("activity", task_id=whose, since=since // SLOT)
+        slots: dict[int, list[int]] = {slot: values for slot, *values in counted}
+        for slot, *values in rest:
+            known = slots.get(slot, [0] * len(values))
+            slots[slot] = [one + other for one, other in zip(known, values, strict=True)]
+        return [
+            HalfHour._make([slot * SLOT, *slots[slot][:-1], slots[slot][-1] / SECOND])
+            for slot in sorted(slots)
+        ]
+
+    def uncounted(self) -> int:
+        """Return how many runs are not counted for charts yet, those that are not over too."""
+        last: int = self._fetch("last_run_id")
+        counted: int = self._fetch("counted_to")
+        return last - counted
 
     def ids_from(self, origin: str) -> list[str]:
         """Return the ids of the tasks that were declared there, such as in the ``config``."""
@@ -104,13 +179,16 @@ class LedgerView:
         limit: int = 50,
     ) -> list[dict[str, Any]]:
         """Return the newest runs, of a task or of all; `before` is a run id, for the next page."""
-        rows = self._fetch(
-            "list_runs",
-            task_id=task_id,
-            state=state,
-            before=_NEWEST if before is None else before,
-            limit=limit,
-        )
+        top = _NEWEST if before is None else before
+        page = {"before": top, "limit": limit, "state": state}
+        if state in _UNFINISHED:
+            ids = self._fetch("find_unfinished_runs", task_id=task_id, **page)
+        elif task_id is None:
+            ids = self._fetch("find_unusual_runs" if state in _UNUSUAL else "find_runs", **page)
+        else:
+            name = "find_unusual_runs_of_task" if state in _UNUSUAL else "find_runs_of_task"
+            ids = self._fetch(name, task_id=task_id, **page)
+        rows = self._fetch("list_runs", ids=ids)
         return [_run(row) for row in rows]
 
     def run(self, run_id: int) -> dict[str, Any]:
@@ -126,7 +204,9 @@ class LedgerView:
     ) -> list[dict[str, Any]]:
         """Return the newest changes, of a task or of all; `before` is a number, to page."""
         top = _NEWEST if before is None else before
-        rows = self._fetch("list_audit", task_id=task_id, before=top, limit=limit)
+        whose = {} if task_id is None else {"task_id": task_id}
+        name = "list_audit_of_task" if whose else "list_audit"
+        rows = self._fetch(name, before=top, limit=limit, **whose)
         return [{**AuditRow(*row)._asdict(), "at": iso(row[1])} for row in rows]
 
     def audit_rows(self, *, after: int = 0, limit: int = 1_000) -> list[AuditRow]:
@@ -194,12 +274,10 @@ class LedgerView:
         self, task_id: str | None = None, *, before: int | None = None, limit: int = 50
     ) -> list[dict[str, Any]]:
         """Return the newest skips: ranges of occurrences without an attempt, with the reason."""
-        rows = self._fetch(
-            "list_skips",
-            task_id=task_id,
-            before=_NEWEST if before is None else before,
-            limit=limit,
-        )
+        whose = {} if task_id is None else {"task_id": task_id}
+        name = "list_skips_of_task" if whose else "list_skips"
+        top = _NEWEST if before is None else before
+        rows = self._fetch(name, before=top, limit=limit, **whose)
         return [
             {
                 **{name: row[name] for name in ("skip_id", "task_id", "reason", "count")},

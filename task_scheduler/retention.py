@@ -1,10 +1,12 @@
 """Retention: old runs go, a small batch at a time.
 
 Responsible for: which runs and skips are old, by age and by number a task, when to look for them,
-and walking over the ledger without ever holding it long. A task's last failure always stays.
+and walking over the ledger without ever holding it long. A task's last failure always stays, and
+so does a run that is not counted for the charts yet.
 
 A walk begins every hour, and before that whenever many runs have been added since the last one: how
-much is kept follows from the configuration, not from how fast the tasks come.
+much is kept follows from the configuration, not from how fast the tasks come. Counting goes along
+with the runs.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Protocol
 
 from task_scheduler.core.model import SECOND, Microseconds
 from task_scheduler.core.ports import Clock, Store
+from task_scheduler.rollups import SLOT, RollUps
 
 __all__ = ["Retention", "RunFiles"]
 
@@ -27,6 +30,8 @@ _REST: Microseconds = 3_600 * SECOND
 """Between two walks, unless runs come fast."""
 _SURPLUS = 10_000
 """Runs added since the last walk began that begin the next one."""
+_CHART_DAYS = 400
+"""How long the half hours of charts stay: a year can be laid beside the one before."""
 _FRUITLESS = 20
 """Batches in a row without an old run after which the rest is taken to be young too."""
 _SHARE = 9
@@ -50,13 +55,17 @@ class RunFiles(Protocol):
 class _Phase(Enum):
     """What a walk does, in this order."""
 
+    COUNT = auto()
     AGE = auto()
     NUMBER = auto()
+    CHARTS = auto()
     FILES = auto()
 
 
 class Retention:
-    """Prune by age, by number, then the files, then rest; each `step` is one short transaction.
+    """Count, prune by age, by number, the charts, the files, then rest.
+
+    Each `step` is one short transaction.
 
     `last_run_id` tells the greatest id given to a run: by it the runs added since are counted.
     """
@@ -77,39 +86,65 @@ class Retention:
         self._keep = runs_per_task
         self._files = files
         self._last_run_id = last_run_id
+        self._roll_ups = RollUps(store, last_run_id=last_run_id)
         # The first step begins the first walk.
         self._is_resting = True
+        self._phase = _Phase.COUNT
         self._next_at: Microseconds = 0
+        self._count_at: Microseconds = 0
         self._began_with = 0
 
     @property
     def next_at(self) -> Microseconds:
         """The boot-clock moment of the next step; it may come nearer while runs are added."""
+        if self._roll_ups.is_due:
+            return self._count_at
         is_crowded = self._is_resting and self._last_run_id() - self._began_with >= _SURPLUS
         return 0 if is_crowded else self._next_at
 
     def step(self) -> int:
         """Remove at most one batch; return how many runs went. Raises what the store raises."""
         began = self._clock.boottime()
+        if self._roll_ups.is_due:
+            self._roll_ups.step()
+            self._count_at = self._after_pause(began)
+            self._next_at = max(self._next_at, self._count_at)
+            return 0
         if self._is_resting:
             self._begin()
         removed: list[int] = []
-        with self._store.transaction():
-            match self._phase:
-                case _Phase.AGE:
-                    removed = self._by_age(self._clock.now() - self._age)
-                case _Phase.NUMBER:
-                    removed = self._by_number()
-            if removed:
-                self._store.execute("delete_attempts", rows=removed)
-                self._store.execute("delete_runs", rows=removed)
+        if self._phase is _Phase.COUNT:
+            self._roll_ups.step()
+            self._phase = _Phase.AGE if self._age else _Phase.NUMBER
+        else:
+            with self._store.transaction():
+                removed = self._prune()
         if self._phase is _Phase.FILES:
             # After the commit: a file without its run is litter, a run without its file a lie.
             self._sweep()
-        now = self._clock.boottime()
-        pause = _REST if self._is_resting else min(_PAUSE, (now - began) * _SHARE)
-        self._next_at = now + pause
+        self._next_at = self._after_pause(began)
+        if self._is_resting:
+            self._next_at += _REST
         return len(removed)
+
+    def _after_pause(self, began: Microseconds) -> Microseconds:
+        """Return when the next step may be, after one that began then."""
+        now = self._clock.boottime()
+        return now + min(_PAUSE, (now - began) * _SHARE)
+
+    def _prune(self) -> list[int]:
+        removed: list[int] = []
+        match self._phase:
+            case _Phase.AGE:
+                removed = self._by_age(self._clock.now() - self._age)
+            case _Phase.NUMBER:
+                removed = self._by_number()
+            case _Phase.CHARTS:
+                self._charts()
+        if removed:
+            self._store.execute("delete_attempts", rows=removed)
+            self._store.execute("delete_runs", rows=removed)
+        return removed
 
     def _begin(self) -> None:
         """Stand at the beginning of a walk."""
@@ -120,7 +155,8 @@ class Retention:
         self._after_task: str | None = ""
         self._crowded: list[str] = []
         self._names: Iterator[str] | None = None
-        self._phase = _Phase.AGE if self._age else _Phase.NUMBER
+        self._chart = ["", 0]
+        self._phase = _Phase.COUNT
 
     def _by_age(self, before: Microseconds) -> list[int]:
         last, rows = self._store.fetch(
@@ -138,7 +174,7 @@ class Retention:
     def _by_number(self) -> list[int]:
         """Walk over the tasks a page at a time; the tallies tell which have no surplus."""
         if not self._keep:
-            self._phase = _Phase.FILES
+            self._phase = _Phase.CHARTS
             return []
         if not self._crowded:
             self._after_task, self._crowded = self._store.fetch(
@@ -158,8 +194,26 @@ class Retention:
                 return removed
             self._crowded.pop()
         if self._after_task is None and not self._crowded:
-            self._phase = _Phase.FILES
+            self._phase = _Phase.CHARTS
         return removed
+
+    def _charts(self) -> None:
+        """Walk over the half hours a page at a time; those of long ago go."""
+        task_id, slot = self._chart
+        last = self._store.fetch("rollup_page", task_id=task_id, slot=slot, limit=_PAGE)
+        if last is None:
+            self._phase = _Phase.FILES
+            return
+        before = (self._clock.now() - _CHART_DAYS * 86_400 * SECOND) // SLOT
+        self._store.execute(
+            "prune_rollups",
+            task_id=task_id,
+            slot=slot,
+            last_id=last[0],
+            last_slot=last[1],
+            before=before,
+        )
+        self._chart = last
 
     def _sweep(self) -> None:
         """Delete what is left of runs that the ledger gave up, by this walk or one that broke off.

@@ -6,6 +6,7 @@ characters that would command the terminal instead of being shown.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import unicodedata
@@ -32,6 +33,7 @@ def width_of(text: str) -> int:
     return sum(_width(character) for character in text)
 
 
+@functools.lru_cache(maxsize=4_096)
 def _width(character: str) -> int:
     if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
@@ -40,12 +42,16 @@ def _width(character: str) -> int:
 
 def showable(text: object) -> str:
     """Return a text on one line, without anything that a terminal would obey."""
-    return "".join(" " if character in "\n\t" else _harmless(character) for character in str(text))
+    text = str(text)
+    if text.isprintable():
+        # Neither controls nor marks of direction, separators or surrogates: nearly every text.
+        return text
+    return "".join(" " if character in "\n\t" else _harmless(character) for character in text)
 
 
 def shown_lines(text: str) -> str:
     """Return lines with their colours, without anything else that a terminal would obey."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
     parts = _LAYOUT.split(text)
     return "".join(part if at % 2 else showable(part) for at, part in enumerate(parts))

@@ -6,6 +6,7 @@ so that all of them are told by the same sentences. Knows no language and no ins
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field, replace
 
 from task_scheduler.schedules.cron_expression import CronExpression
@@ -114,8 +115,12 @@ def of_cron(
 
 
 def _values(reader: FieldReader, field: Field, part: str) -> tuple[int, ...]:
-    mask = reader.mask(field, part)
-    return tuple(value for value in range(field.low, field.high + 1) if mask >> value & 1)
+    return _values_of(reader.mask(field, part), field.low, field.high)
+
+
+@functools.lru_cache(maxsize=1_024)
+def _values_of(mask: int, low: int, high: int) -> tuple[int, ...]:
+    return tuple(value for value in range(low, high + 1) if mask >> value & 1)
 
 
 def _with_month_days(days: Days, reader: FieldReader, part: str) -> Days:

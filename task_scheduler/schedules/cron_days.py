@@ -8,6 +8,7 @@ day and its length, and there are only 28 pairs of them.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 
 __all__ = [
@@ -83,9 +84,12 @@ def _nearest_working_day(day: int, first: int, length: int) -> int:
 def on_weekdays(weekdays: int) -> DayRule:
     """Return the rule of these weekdays; bit 0 stands for Sunday, and so does bit 7."""
     folded = (weekdays | weekdays >> 7) & 0x7F
-    return lambda first, length: _mask(
-        day for day in range(1, length + 1) if folded >> (first + day - 1) % 7 & 1
-    )
+    return lambda first, length: _days_on(folded, first, length)
+
+
+@functools.cache  # of 128 sets of weekdays in 28 shapes of months
+def _days_on(weekdays: int, first: int, length: int) -> int:
+    return _mask(day for day in range(1, length + 1) if weekdays >> (first + day - 1) % 7 & 1)
 
 
 def nth_of_weekday(weekday: int, number: int) -> DayRule:

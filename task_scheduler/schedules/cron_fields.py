@@ -7,6 +7,7 @@ nothing of the other fields: what two of them mean together is said in `cron_exp
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from typing import NamedTuple
@@ -229,6 +230,7 @@ def shown(text: str) -> str:
     return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."
 
 
+@functools.lru_cache(maxsize=1_024)
 def _mask(start: int, end: int, step: int) -> int:
     return sum(1 << value for value in range(start, end + 1, step))
 

@@ -265,11 +265,11 @@ def _put(
 def _count_waiting(store: SqliteStore, observer: _Observer, until: Microseconds) -> None:
     """Add the runs that are due and still wait for their turn at the end."""
     before = (1 << 63) - 1
-    while rows := store.fetch(
-        "list_runs", task_id=None, state="waiting", before=before, limit=1_000
+    while ids := store.fetch(
+        "find_unfinished_runs", task_id=None, state="waiting", before=before, limit=1_000
     ):
-        before = rows[-1]["run_id"]
-        for row in rows:
+        before = ids[-1]
+        for row in store.fetch("list_runs", ids=ids):
             if row["attempt"] or row["scheduled_at"] >= until:
                 continue
             waiting_for = row["waiting_for"]

@@ -35,6 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "ledger_view",
         "retention",
+        "rollups",
         "state_files",
         "explanation",
         "rollback",

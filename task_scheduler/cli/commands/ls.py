@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
@@ -10,7 +10,7 @@ import click
 from task_scheduler.cli.command import command as cli_command
 from task_scheduler.cli.holders import say_declared, say_if_nobody_runs, say_no_tasks
 from task_scheduler.cli.moments import Moments
-from task_scheduler.cli.parameters import Choice
+from task_scheduler.cli.parameters import Choice, Number
 from task_scheduler.cli.session import Session
 from task_scheduler.cli.standing import (
     is_failing,
@@ -24,25 +24,58 @@ from task_scheduler.cli.task_choice import chosen_tasks
 from task_scheduler.i18n import translate
 
 _WAITING = 1_000
+_PAGE = 1_000
 _STATUSES = ("idle", "running", "paused", "finished", "unresolved")
+_Tasks = list[dict[str, Any]]
+_Runs = dict[str, dict[str, Any]]
 
 
-@cli_command("ls", examples=("tsk ls", "tsk ls 'sensor_*' --failed", "tsk ls --json"))
+@cli_command(
+    "ls",
+    examples=(
+        "tsk ls",
+        "tsk ls 'sensor_*' --failed",
+        "tsk ls --search pump --limit 50",
+        "tsk ls --json",
+    ),
+)
 @click.argument("tasks", nargs=-1, metavar="[TASK]...")
 @click.option("--failed", "is_failed_only", is_flag=True)
 @click.option("--status", type=Choice(_STATUSES), metavar="STATUS")
+@click.option("--search", metavar="TEXT")
+@click.option("--limit", type=Number(), metavar="N")
+@click.option("--after", metavar="TASK", default="")
 def command(
-    session: Session, tasks: tuple[str, ...], is_failed_only: bool, status: str | None
+    session: Session,
+    tasks: tuple[str, ...],
+    *,
+    is_failed_only: bool,
+    status: str | None,
+    search: str | None,
+    limit: int | None,
+    after: str,
 ) -> None:
     """Print the tasks that fit."""
-    found = chosen_tasks(session.view, tasks)
-    last_of = session.view.last_runs([task["task_id"] for task in found])
-    chosen = [
-        task
-        for task in found
-        if (status is None or task["status"] == status)
-        and (not is_failed_only or is_failing(last_of.get(task["task_id"])))
-    ]
+
+    def fits(task: Mapping[str, Any], last: Mapping[str, Any] | None) -> bool:
+        is_wanted = status is None or task["status"] == status
+        return is_wanted and (not is_failed_only or is_failing(last))
+
+    chosen: _Tasks = []
+    last_of: _Runs = {}
+    seen: list[str] = []
+    is_more = False
+    for page in _pages(session, tasks, search, after):
+        ids = [task["task_id"] for task in page]
+        last_runs = session.view.last_runs(ids)
+        found = [task for task in page if fits(task, last_runs.get(task["task_id"]))]
+        seen += ids
+        last_of |= last_runs
+        room = len(found) if limit is None else limit - len(chosen)
+        chosen += found[:room]
+        is_more = len(found) > room
+        if is_more:
+            break
     if session.is_json:
         shown = [{**task, "last_run": last_of.get(task["task_id"])} for task in chosen]
         session.document("ls", {"tasks": shown})
@@ -58,9 +91,30 @@ def command(
                 for task in chosen
             ],
         )
-    _summary(session, chosen, last_of, moments, hidden=len(found) - len(chosen))
-    if found and not tasks:
-        say_declared(session, [task["task_id"] for task in found])
+    if is_more:
+        session.say(translate("cli.ls_page", count=len(chosen)))
+        words = [*tasks, *(["--failed"] if is_failed_only else [])]
+        words += ["--status", status] if status else []
+        words += ["--search", search] if search else []
+        words += ["--limit", str(limit), "--after", chosen[-1]["task_id"]]
+        session.hint(translate("cli.next_page"), "tsk ls", *words)
+        return
+    _summary(session, chosen, last_of, moments, hidden=len(seen) - len(chosen))
+    if seen and not (tasks or search or after):
+        say_declared(session, seen)
+
+
+def _pages(
+    session: Session, patterns: tuple[str, ...], search: str | None, after: str
+) -> Iterator[_Tasks]:
+    """Give the tasks that were named, or all of them a page at a time: there may be a million."""
+    if patterns:
+        yield [task for task in chosen_tasks(session.view, patterns) if task["task_id"] > after]
+        return
+    view = session.view
+    while page := view.tasks(after=after, limit=_PAGE, search=search, with_quantiles=False):
+        yield page
+        after = page[-1]["task_id"]
 
 
 def _columns() -> list[Column]:

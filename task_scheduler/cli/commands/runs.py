@@ -23,21 +23,34 @@ _STATES = (
 
 
 @cli_command(
-    "runs", examples=("tsk runs data_upload -n 5", "tsk runs --state failed", "tsk runs --skips")
+    "runs",
+    examples=(
+        "tsk runs data_upload -n 5",
+        "tsk runs --state failed --before 9000",
+        "tsk runs --skips",
+    ),
 )
 @click.argument("task", required=False, metavar="[TASK]")
 @click.option("--state", type=Choice(_STATES), metavar="STATE")
-@click.option("-n", "--last", "count", type=Number(), default=20, metavar="N")
+@click.option("-n", "--last", "--limit", "count", type=Number(), default=20, metavar="N")
+@click.option("--before", type=Number(), metavar="RUN")
 @click.option("--skips", "is_skips", is_flag=True)
 def command(
-    session: Session, task: str | None, state: str | None, count: int, is_skips: bool
+    session: Session,
+    task: str | None,
+    *,
+    state: str | None,
+    count: int,
+    before: int | None,
+    is_skips: bool,
 ) -> None:
     """Print runs, newest first."""
     if task is not None:
         session.view.task(task)
     # What was asked for and skipped is a run of its own, with the reason; the rest are ranges.
-    skips = session.view.skips(task, limit=count) if is_skips else []
-    runs = session.view.runs(task, state="skipped" if is_skips else state, limit=count)
+    skips = session.view.skips(task, limit=count) if is_skips and before is None else []
+    wanted = "skipped" if is_skips else state
+    runs = session.view.runs(task, state=wanted, before=before, limit=count)
     if session.is_jsonl:
         for name, rows in (("skip", skips), ("run", runs)):
             for row in rows:
@@ -55,3 +68,8 @@ def command(
         session.put()
     if runs:
         put_runs(session, runs, session.moments(), with_task=task is None)
+    if before is not None and len(runs) == count:
+        # Asked for a page, somebody probably wants the next one.
+        words = [*([task] if task else []), *(["--state", state] if state else [])]
+        words += ["-n", str(count), "--before", str(runs[-1]["run_id"])]
+        session.hint(translate("cli.next_page"), "tsk runs", *words)

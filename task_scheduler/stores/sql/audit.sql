@@ -10,7 +10,15 @@ VALUES (:each_number, :each_at, :each_actor, :each_action, :each_task_id, :each_
 -- name: list_audit
 -- A page of changes, the newest first.
 SELECT json_group_array(json_array(number, at, actor, action, task_id, json(before), json(after), hash)) FROM (
-    SELECT * FROM audit WHERE number < :before AND (:task_id IS NULL OR task_id = :task_id)
+    SELECT * FROM audit WHERE number < :before ORDER BY number DESC LIMIT :limit);
+
+-- name: list_audit_of_task
+-- The same of one task: also that it was added among very many.
+SELECT json_group_array(json_array(number, at, actor, action, task_id, json(before), json(after), hash)) FROM (
+    SELECT * FROM audit WHERE number < :before AND task_id = :task_id
+    UNION ALL
+    SELECT a.* FROM audit AS a WHERE a.number < :before AND a.task_id IS NULL AND a.action = 'add_many'
+        AND EXISTS (SELECT 1 FROM json_each(a.after, '$.task_ids') AS one WHERE one.value = :task_id)
     ORDER BY number DESC LIMIT :limit);
 
 -- name: walk_audit

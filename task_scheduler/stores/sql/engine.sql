@@ -216,10 +216,12 @@ UPDATE runs SET state = CASE attempt WHEN 0 THEN 'skipped' ELSE 'cancelled' END,
 FROM json_each(:rows) AS j WHERE runs.run_id = j.value ->> 0 AND runs.state = 'waiting';
 
 -- name: prune_candidates
--- A small batch in order of age: finished, older than the limit, and not a task's last failure.
+-- A small batch in order of age: finished, counted for the charts, older than the limit, and not a task's last
+-- failure.
 SELECT json_array(max(run_id), json_group_array(CASE WHEN is_old THEN run_id END)) FROM (
     SELECT r.run_id, r.state NOT IN ('waiting', 'running') AND coalesce(r.ended_at, r.due_at) < :before
-        AND r.run_id IS NOT p.last_failure_run_id AS is_old
+        AND r.run_id IS NOT p.last_failure_run_id AND r.run_id <= (SELECT run_id FROM counted)
+        AND r.run_id NOT IN (SELECT run_id FROM uncounted) AS is_old
     FROM runs AS r LEFT JOIN progress AS p ON p.task_id = r.task_id
     WHERE r.run_id > :after ORDER BY r.run_id LIMIT :limit);
 
@@ -230,6 +232,7 @@ SELECT json_group_array(run_id) FROM (
         SELECT run_id FROM runs WHERE task_id = :task_id ORDER BY run_id DESC LIMIT 1 OFFSET :keep)
     AND state NOT IN ('waiting', 'running')
     AND run_id IS NOT (SELECT last_failure_run_id FROM progress WHERE task_id = :task_id)
+    AND run_id <= (SELECT run_id FROM counted) AND run_id NOT IN (SELECT run_id FROM uncounted)
     ORDER BY run_id LIMIT :limit);
 
 -- name: next_tasks

@@ -21,7 +21,8 @@ SELECT json_group_array(json_object(
         (SELECT min(r.due_at) FROM runs AS r WHERE r.task_id = e.task_id AND r.state IN ('waiting', 'running')
             AND r.state = 'waiting') AS waiting_at
     FROM entries AS e JOIN progress AS p ON p.task_id = e.task_id
-    WHERE (:ids IS NULL AND e.task_id > :after) OR e.task_id IN (SELECT value FROM json_each(:ids))
+    WHERE e.task_id IN (SELECT value FROM json_each(:ids) UNION ALL SELECT * FROM (
+        SELECT task_id FROM entries WHERE :ids IS NULL AND task_id > :after ORDER BY task_id LIMIT :limit))
     ORDER BY e.task_id LIMIT :limit);
 
 -- name: duration_quantile
@@ -49,13 +50,41 @@ SELECT count(*) FROM runs WHERE state IN ('waiting', 'running') AND state = 'run
 -- The runs that are due and that nobody has begun.
 SELECT count(*) FROM runs WHERE state IN ('waiting', 'running') AND state = 'waiting' AND due_at <= :now;
 
+-- name: find_runs
+-- The newest runs, a page at a time; with a state only of those that most runs come to.
+SELECT json_group_array(run_id) FROM (SELECT run_id FROM runs WHERE run_id < :before
+    AND (:state IS NULL OR state = :state) ORDER BY run_id DESC LIMIT :limit);
+
+-- name: find_runs_of_task
+-- The same of one task.
+SELECT json_group_array(run_id) FROM (SELECT run_id FROM runs INDEXED BY runs_of_task WHERE task_id = :task_id AND run_id < :before
+    AND (:state IS NULL OR state = :state) ORDER BY run_id DESC LIMIT :limit);
+
+-- name: find_unusual_runs
+-- The newest runs that ended otherwise than most do, by an index of them alone. Told which: in the order of ids
+-- SQLite would rather walk through all that went well.
+SELECT json_group_array(run_id) FROM (SELECT run_id FROM runs INDEXED BY runs_unusual
+    WHERE state <> 'succeeded' AND state <> 'waiting' AND state <> 'running' AND state = :state AND run_id < :before
+    ORDER BY run_id DESC LIMIT :limit);
+
+-- name: find_unusual_runs_of_task
+-- The same of one task.
+SELECT json_group_array(run_id) FROM (SELECT run_id FROM runs INDEXED BY runs_unusual_of_task
+    WHERE state <> 'succeeded' AND state <> 'waiting' AND state <> 'running' AND state = :state AND task_id = :task_id
+    AND run_id < :before ORDER BY run_id DESC LIMIT :limit);
+
+-- name: find_unfinished_runs
+-- The newest runs that wait or run, of one task or of all.
+SELECT json_group_array(run_id) FROM (SELECT run_id FROM runs INDEXED BY runs_unfinished
+    WHERE state IN ('waiting', 'running') AND state = :state
+    AND run_id < :before AND (:task_id IS NULL OR task_id = :task_id) ORDER BY run_id DESC LIMIT :limit);
+
 -- name: list_runs
--- The newest runs, of one task or of all, a page at a time.
+-- Runs by id, the newest first.
 SELECT json_group_array(json_object('run_id', run_id, 'task_id', task_id, 'key', key, 'origin', origin,
     'state', state, 'scheduled_at', scheduled_at, 'due_at', due_at, 'waiting_for', waiting_for,
     'attempt', attempt, 'started_at', started_at, 'ended_at', ended_at, 'error', error, 'reason', reason)) FROM (
-    SELECT * FROM runs WHERE run_id < :before AND (:task_id IS NULL OR task_id = :task_id)
-    AND (:state IS NULL OR state = :state) ORDER BY run_id DESC LIMIT :limit);
+    SELECT * FROM runs WHERE run_id IN (SELECT value FROM json_each(:ids)) ORDER BY run_id DESC);
 
 -- name: show_run
 -- One run.
@@ -72,10 +101,17 @@ SELECT json_group_array(json_object('attempt', attempt, 'token', token, 'outcome
     SELECT * FROM attempts WHERE run_id = :run_id ORDER BY token);
 
 -- name: list_skips
--- The newest skips, of one task or of all.
+-- The newest skips.
 SELECT json_group_array(json_object('skip_id', skip_id, 'task_id', task_id, 'reason', reason,
     'first_at', first_at, 'last_at', last_at, 'count', count, 'blocker_run_id', blocker_run_id, 'at', at)) FROM (
-    SELECT * FROM skips WHERE skip_id < :before AND (:task_id IS NULL OR task_id = :task_id)
+    SELECT * FROM skips WHERE skip_id < :before
+    ORDER BY skip_id DESC LIMIT :limit);
+
+-- name: list_skips_of_task
+-- The newest skips of one task.
+SELECT json_group_array(json_object('skip_id', skip_id, 'task_id', task_id, 'reason', reason,
+    'first_at', first_at, 'last_at', last_at, 'count', count, 'blocker_run_id', blocker_run_id, 'at', at)) FROM (
+    SELECT * FROM skips WHERE task_id = :task_id AND skip_id < :before
     ORDER BY skip_id DESC LIMIT :limit);
 
 -- name: last_runs
@@ -86,3 +122,8 @@ SELECT json_group_array(json(run)) FROM (SELECT (
         'started_at', started_at, 'ended_at', ended_at, 'error', error, 'reason', reason)
     FROM runs WHERE task_id = t.value AND state IN ('succeeded', 'failed', 'timed_out', 'cancelled', 'lost')
     ORDER BY run_id DESC LIMIT 1) AS run FROM json_each(:ids) AS t) WHERE run IS NOT NULL;
+
+-- name: find_tasks
+-- A page of ids, of the tasks in whose id or name a text stands.
+SELECT json_group_array(task_id) FROM (SELECT task_id FROM entries WHERE task_id > :after
+    AND (:search IS NULL OR instr(lower(task_id || ' ' || name), :search)) ORDER BY task_id LIMIT :limit);

@@ -279,3 +279,14 @@ def test_what_does_not_go_on_by_itself_is_taken_up_again(bench: Bench, state: st
 
     assert bench.rows("SELECT plan_at FROM progress") == plan_at
     assert bench.rows("SELECT is_resolved, rule_error FROM progress") == [(1, None)]
+
+
+def test_that_a_task_was_added_among_many_stands_in_its_own_audit(bench: Bench) -> None:
+    entries = many()
+    bench.add(*entries)
+    bench.add(dataclasses.replace(entries[5], name="Other"))
+
+    rows = bench.ledger.fetch("list_audit_of_task", task_id="p-0005", before=99, limit=9)
+
+    assert [AuditRow(*row).action for row in rows] == ["edit", "add_many"]
+    assert bench.ledger.fetch("list_audit_of_task", task_id="x", before=99, limit=9) == []
