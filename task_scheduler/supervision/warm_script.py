@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 from task_scheduler.clock import SystemClock
 from task_scheduler.supervision import kernel
 from task_scheduler.supervision.orders import FOLDER_VARIABLE
+from task_scheduler.supervision.warm_end import Inheritance, endings
 
 __all__ = ["OURS", "Origin", "Script", "become", "forget_errors", "steps"]
 
@@ -33,6 +34,13 @@ OURS = "task_scheduler"
 """What a script imports by this name is its own affair."""
 _FRAMES = 5
 """So many calls of C lie below a script's first line in Python 3.11, which counts them."""
+# Made before there are scripts: each is an object of some size.
+_run = ctypes.pythonapi.PyRun_SimpleFileExFlags
+_run.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_void_p]
+_leave_call = ctypes.pythonapi.Py_LeaveRecursiveCall if sys.version_info < (3, 12) else None
+_library = ctypes.PyDLL(None)
+_fopen, _fdopen = _library.fopen, _library.fdopen
+_fopen.restype = _fdopen.restype = ctypes.c_void_p
 _LAST = ("last_type", "last_value", "last_traceback", "last_exc")
 
 
@@ -64,18 +72,15 @@ def open_script(argv: list[bytes]) -> tuple[Script | None, list[bytes]]:
 
     The command of a script that was checked names a descriptor: see `confinement.as_script`.
     """
-    library = ctypes.CDLL(None)
     if argv[1].endswith(b"/confinement/as_script.py"):
         opened, arguments = int(argv[2]), argv[3:]
-        library.fdopen.restype = ctypes.c_void_p
-        file = library.fdopen(opened, b"rb")
+        file = _fdopen(opened, b"rb")
     else:
         arguments = argv[1:]
         if pkgutil.get_importer(os.fsdecode(arguments[0])) is not None:
             # A folder or an archive, whose `__main__` is found in another way.
             return None, arguments
-        library.fopen.restype = ctypes.c_void_p
-        file = library.fopen(arguments[0], b"rbe")
+        file = _fopen(arguments[0], b"rbe")
     return (Script(file, arguments[0]) if file else None), arguments
 
 
@@ -121,17 +126,16 @@ def steps(script: Script) -> Iterator[Callable[[], object]]:
     So a traceback, `warnings`, `inspect` and the limit of recursion see what they always see.
     """
     results: list[int] = []
-    run = ctypes.pythonapi.PyRun_SimpleFileExFlags
-    run.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_void_p]
-    run.errcheck = lambda result, *_: results.append(result)  # type: ignore[assignment]
-    if sys.version_info < (3, 12):
+    found = Inheritance()
+    _run.errcheck = lambda result, *_: results.append(result)  # type: ignore[assignment]
+    if _leave_call is not None:
         for _ in range(_FRAMES):
-            ctypes.pythonapi.Py_LeaveRecursiveCall()
-    yield functools.partial(run, script.file, script.path, 1, None)
+            _leave_call()
+    yield functools.partial(_run, script.file, script.path, 1, None)
+    # Here only if it was not `sys.exit` that ended it.
     if results[0] and issubclass(getattr(sys, "last_type", int), KeyboardInterrupt):
         yield _end_by_interrupt
-    # As `sys.exit` does: threads are joined, exit functions called, streams flushed.
-    yield functools.partial(ctypes.pythonapi.Py_Exit, 1 if results[0] else 0)
+    yield from endings(1 if results[0] else 0, found)
 
 
 def forget_errors() -> None:

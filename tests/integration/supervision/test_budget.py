@@ -30,6 +30,7 @@ NOT_THEIRS = {
     "template.py",
     "template_client.py",
     "warm_check.py",
+    "warm_end.py",
     "warm_files.py",
     "warm_script.py",
     "warm_start.py",

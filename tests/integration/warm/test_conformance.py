@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.warm import cases_cold, cases_ends, cases_world
+from tests.integration.warm import cases_cold, cases_ends, cases_teardown, cases_world
 from tests.integration.warm.case import Case
 from tests.integration.warm.stage import Stage
 
-CASES = [*cases_ends.CASES, *cases_world.CASES, *cases_cold.CASES]
+CASES = [*cases_ends.CASES, *cases_teardown.CASES, *cases_world.CASES, *cases_cold.CASES]
 
 
 def put(stage: Stage, case: Case) -> str:
