@@ -29,15 +29,32 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 def downgrade(bench: Bench) -> None:
     """Make of the ledger what the release before the fifth migration had."""
-    with contextlib.closing(sqlite3.connect(bench.database)) as ledger:
-        ledger.executescript(
-            "DROP TABLE ledger; DROP TABLE audit;"
-            "ALTER TABLE attempts DROP COLUMN cpu_seconds;"
-            "ALTER TABLE attempts DROP COLUMN peak_memory_bytes;"
-            "PRAGMA user_version = 4;"
-        )
+    older = bench.database.with_name("older.db")
+    with contextlib.closing(sqlite3.connect(older)) as ledger:
+        ledger.executescript("".join(text for number, text in migrations() if number < 5))
+        ledger.execute("ATTACH ? AS later", (str(bench.database),))
+        for (table,) in ledger.execute(
+            "SELECT name FROM main.sqlite_schema WHERE type = 'table'"
+        ).fetchall():
+            names = _columns(ledger, "main", table) & _columns(ledger, "later", table)
+            columns = ", ".join(sorted(names))
+            ledger.execute(f"DELETE FROM main.{table}")
+            ledger.execute(
+                f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM later.{table}"
+            )
+        ledger.commit()
+        ledger.execute("DETACH later")
+        ledger.execute("PRAGMA user_version = 4")
+        ledger.commit()
+    for suffix in ("-wal", "-shm"):
+        bench.database.with_name(bench.database.name + suffix).unlink(missing_ok=True)
+    older.replace(bench.database)
     with (bench.state / "scheduler.marks").open("r+b") as marks:
         marks.truncate(OLD_MARKS_BYTES)
+
+
+def _columns(ledger: sqlite3.Connection, schema: str, table: str) -> set[str]:
+    return {row[1] for row in ledger.execute(f"PRAGMA {schema}.table_info({table})")}
 
 
 def version_of(database: Path) -> int:
