@@ -55,7 +55,8 @@ class BackgroundCheck:
                         return str(verdict)
         except sqlite3.Error as error:
             # Whatever else it is, a lock or a full disk, is met by the work itself.
-            return str(error) if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED else ""
+            is_damage = getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+            return str(error) if is_damage and not self._end.is_set() else ""
         return ""
 
     def _run(self, pause: float) -> None:

@@ -77,9 +77,13 @@ def command(
         changed = translate("imports.written", path=output, count=len(declared))
     elif is_held or is_live or is_takeover:
         refuse_mute(session)
-        changed = _add(session, found, declared, source, is_live=is_live)
-        if is_takeover:
-            changed = _take_over(session, found)
+        try:
+            changed = _add(session, found, declared, source, is_live=is_live)
+            if is_takeover:
+                changed = _take_over(session, found)
+        finally:
+            # What was opened to write alone: the ledger is free for whoever starts next.
+            session.scheduler.stop(0)
     _show(session, source, found, declared, is_changed=changed is not None)
     if changed is not None:
         session.say(changed)
