@@ -32,7 +32,9 @@ def test_a_size_is_a_number_of_bytes_or_text_with_a_unit(text: object, size: int
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("value", ["", "MB", "-1MB", "10 XB", "1i", "256IB", True, -1, 1.5, None, "9" * 50])
+@pytest.mark.parametrize(
+    "value", ["", "MB", "-1MB", "10 XB", "1i", "256IB", True, -1, 1.5, None, "9" * 50]
+)
 def test_anything_else_is_no_size(value: object) -> None:
     with pytest.raises(ConfigError, match="10MB"):
         parse_size(value)

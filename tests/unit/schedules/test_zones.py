@@ -130,7 +130,16 @@ def test_a_wrong_zone_name_is_answered_with_the_likeliest() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["JST", "America", "../../etc/passwd", "/etc/passwd", "a\0b", "x" * 9999, "Asia" + "/Tokyo" * 999]
+    "name",
+    [
+        "JST",
+        "America",
+        "../../etc/passwd",
+        "/etc/passwd",
+        "a\0b",
+        "x" * 9999,
+        "Asia" + "/Tokyo" * 999,
+    ],
 )
 def test_what_is_no_zone_is_refused_without_a_wrong_hint(name: str) -> None:
     with pytest.raises(ScheduleError) as caught:
