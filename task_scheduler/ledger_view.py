@@ -142,13 +142,10 @@ class LedgerView:
         """
         whose = "" if task_id is None else task_id
         counted, rest = self._fetch("activity", task_id=whose, since=since // SLOT)
-        slots: dict[int, list[int]] = {slot: values for slot, *values in counted}
-        for slot, *values in rest:
-            known = slots.get(slot, [0] * len(values))
-            slots[slot] = [one + other for one, other in zip(known, values, strict=True)]
+        rows = _summed(counted, rest) if rest else counted
         return [
-            HalfHour._make([slot * SLOT, *slots[slot][:-1], slots[slot][-1] / SECOND])
-            for slot in sorted(slots)
+            HalfHour(slot * SLOT, *counts, duration / SECOND)  # type: ignore[call-arg]
+            for slot, *counts, duration in rows
         ]
 
     def uncounted(self) -> int:
@@ -288,6 +285,15 @@ class LedgerView:
             }
             for row in rows
         ]
+
+
+def _summed(rows: list[list[int]], more: list[list[int]]) -> list[list[int]]:
+    """Return rows that begin with a slot, in the order of slots, one for each."""
+    slots = {slot: counts for slot, *counts in rows}
+    for slot, *counts in more:
+        known = slots.get(slot, [0] * len(counts))
+        slots[slot] = [one + other for one, other in zip(known, counts, strict=True)]
+    return [[slot, *slots[slot]] for slot in sorted(slots)]
 
 
 def _status(row: dict[str, Any], p95: int | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Responsible for: the zone that is shown, and short forms in the current language
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -76,12 +77,16 @@ class Moments:
         return f"{key} (UTC{here:%z})" if key and key != "UTC" else f"UTC{here:%z}"
 
     def _here(self) -> datetime:
-        return datetime.fromtimestamp(self.now // 1_000_000, UTC).astimezone(self.zone) + timedelta(
-            microseconds=self.now % 1_000_000
-        )
+        return _moment_at(self.now, self.zone)
 
     def _local(self, moment: str) -> datetime:
         return datetime.fromisoformat(moment).astimezone(self.zone)
+
+
+@functools.lru_cache(maxsize=8)
+def _moment_at(now: int, zone: tzinfo) -> datetime:
+    seconds, rest = divmod(now, 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).astimezone(zone) + timedelta(microseconds=rest)
 
 
 def duration_text(seconds: float | None, *, units: int = 2) -> str:
