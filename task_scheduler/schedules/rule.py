@@ -249,7 +249,8 @@ def is_same_for_all(plain: Mapping[str, Any]) -> bool:
     nobody knows what a user's rule does.
     """
     cron = plain.get("cron")
-    is_built_in = plain.get("type") in _BUILT_IN_TYPES
+    # Of a damaged row it may be anything.
+    is_built_in = str(plain.get("type")) in _BUILT_IN_TYPES
     return is_built_in and "rules" not in plain and "h" not in str(cron or "").lower()
 
 
