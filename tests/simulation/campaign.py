@@ -6,6 +6,7 @@ world), living it, what came of it as a value, and the cursor that lets a series
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -168,7 +169,7 @@ class Series:
         if first:
             tell(f"goes on after {first} seeds")
         names = [name_of(seed, is_random=self._is_random) for seed in range(first, count)]
-        with ProcessPoolExecutor(self._jobs) as pool:
+        with ProcessPoolExecutor(self._jobs, initializer=_collect_seldom) as pool:
             for outcome in pool.map(live, names):
                 self.totals.add(outcome)
                 if outcome.violation is not None:
@@ -184,3 +185,9 @@ class Series:
         new = self._cursor.with_suffix(".new")
         new.write_text(json.dumps(saved))
         new.replace(self._cursor)
+
+
+def _collect_seldom() -> None:
+    """Look for rings of objects less often: a year makes millions of values and hardly a ring."""
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
