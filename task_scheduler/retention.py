@@ -36,6 +36,8 @@ _FRUITLESS = 20
 """Batches in a row without an old run after which the rest is taken to be young too."""
 _SHARE = 9
 """Times as long as a step took does the ledger belong to what is due, before the next step."""
+_SHARE_BEHIND = 2
+"""The same where runs are added faster than a walk takes them away."""
 _PAUSE: Microseconds = SECOND // 5
 """The longest pause between two steps, of a slow disk."""
 
@@ -130,7 +132,9 @@ class Retention:
     def _after_pause(self, began: Microseconds) -> Microseconds:
         """Return when the next step may be, after one that began then."""
         now = self._clock.boottime()
-        return now + min(_PAUSE, (now - began) * _SHARE)
+        is_behind = not self._is_resting and self._last_run_id() - self._began_with >= _SURPLUS
+        share = _SHARE_BEHIND if is_behind else _SHARE
+        return now + min(_PAUSE, (now - began) * share)
 
     def _prune(self) -> list[int]:
         removed: list[int] = []

@@ -195,3 +195,15 @@ def test_the_ledger_belongs_to_what_is_due_nine_tenths_of_a_walk(bench: Bench) -
 
     took = bench.clock.booted - began
     assert bench.retention.next_at - bench.clock.booted >= 9 * (took - 100)
+
+
+def test_a_walk_that_runs_outpace_hurries(bench: Bench) -> None:
+    bench.add("crowded", 2_000)
+    bench.retention.step()
+    bench.add("crowded", 10_000)
+    bench.clock.booted = bench.retention.next_at
+    began = bench.clock.booted
+    bench.retention.step()
+
+    took = bench.clock.booted - began
+    assert bench.retention.next_at - bench.clock.booted <= 2 * took
