@@ -132,7 +132,7 @@ class Retention:
     def _after_pause(self, began: Microseconds) -> Microseconds:
         """Return when the next step may be, after one that began then."""
         now = self._clock.boottime()
-        is_behind = not self._is_resting and self._last_run_id() - self._began_with >= _SURPLUS
+        is_behind = self._last_run_id() - self._began_with >= _SURPLUS
         share = _SHARE_BEHIND if is_behind else _SHARE
         return now + min(_PAUSE, (now - began) * share)
 
