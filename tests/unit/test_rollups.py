@@ -113,6 +113,25 @@ def test_a_run_that_ends_long_after_those_behind_it_is_counted_when_it_does(benc
     assert bench.store._connection.execute("SELECT count(*) FROM uncounted").fetchone() == (0,)
 
 
+def test_a_run_that_lasts_is_found_again_however_many_come_and_end_behind_it(bench: Bench) -> None:
+    lasting = bench.add(state="running")
+    for _ in range(4):
+        coming = bench.add(state="running")
+        bench.roll_ups.step()
+        bench.end(coming)
+    bench.end(lasting)
+
+    for _ in range(3):
+        bench.add(state="running")
+        bench.roll_ups.step()
+
+    # Nothing that is over waits to be counted: it would never be taken away.
+    (waiting,) = bench.store._connection.execute(
+        "SELECT count(*) FROM uncounted JOIN runs USING (run_id) WHERE state = 'failed'"
+    ).fetchone()
+    assert waiting == 0
+
+
 def test_whatever_comes_in_whatever_order_each_run_is_counted_once(bench: Bench) -> None:
     rng = random.Random(8)
     unfinished: list[int] = []

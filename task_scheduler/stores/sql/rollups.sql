@@ -36,8 +36,8 @@ WHERE run_id > :after AND run_id <= :upto AND state IN ('waiting', 'running');
 UPDATE counted SET run_id = :upto;
 
 -- name: uncounted_page
--- The last of a page of runs that were passed over; null where there is none.
-SELECT max(run_id) FROM (SELECT run_id FROM uncounted WHERE run_id > :since ORDER BY run_id LIMIT :limit);
+-- The last of a page of runs that were passed over; null where the page is not full: the next look begins at the first.
+SELECT iif(count(*) < :limit, NULL, max(run_id)) FROM (SELECT run_id FROM uncounted WHERE run_id > :since ORDER BY run_id LIMIT :limit);
 
 -- name: activity
 -- The half hours of a task, or of all under the id '', from one on: those that are counted, and what is over and not
