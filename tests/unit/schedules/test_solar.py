@@ -203,7 +203,7 @@ def test_next_is_cheap_even_through_a_polar_night(latitude: float) -> None:
     for moment in moments:
         assert sun.next_after(moment, 0) is not None
 
-    # A walk from day to day would take a hundred times as long; this leaves room for a busy machine.
+    # A walk from day to day would take a hundred times as long.
     assert (time.process_time() - began) / len(moments) < 0.05
 
 
