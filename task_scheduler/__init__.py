@@ -28,6 +28,7 @@ if typing.TYPE_CHECKING:
     from task_scheduler.tasks.command import CommandTask
     from task_scheduler.tasks.context import RunContext, current_run
     from task_scheduler.tasks.function import FunctionTask
+    from task_scheduler.tasks.http_task import HttpTask
     from task_scheduler.tasks.log_cleanup import LogCleanupTask
     from task_scheduler.tasks.script import ScriptTask
     from task_scheduler.tasks.task import BaseTask
@@ -37,6 +38,7 @@ __all__ = [  # noqa: RUF022  grouped: the scheduler, what runs, when, inside a r
     "BaseTask",
     "CommandTask",
     "FunctionTask",
+    "HttpTask",
     "LogCleanupTask",
     "ScriptTask",
     "ScheduleRule",
@@ -60,6 +62,7 @@ _HOMES = {
     "tasks.task": ("BaseTask",),
     "tasks.command": ("CommandTask",),
     "tasks.function": ("FunctionTask",),
+    "tasks.http_task": ("HttpTask",),
     "tasks.log_cleanup": ("LogCleanupTask",),
     "tasks.script": ("ScriptTask",),
     "tasks.context": ("RunContext", "current_run"),

@@ -39,6 +39,7 @@ from task_scheduler.errors import StoreUnavailableError, TaskSchedulerError
 from task_scheduler.executors.marks import MarkFile, MemoryMarks
 from task_scheduler.executors.process import ProcessExecutor
 from task_scheduler.executors.thread import Performance, WorkerPool
+from task_scheduler.executors.thread_output import ThreadOutput
 from task_scheduler.i18n import translate
 from task_scheduler.observe.measured_store import MeasuredStore
 from task_scheduler.observe.measures import Measures
@@ -49,7 +50,7 @@ from task_scheduler.stores.background_check import BackgroundCheck
 from task_scheduler.stores.engine_lock import EngineLock
 from task_scheduler.stores.sqlite import SqliteStore, read_only
 from task_scheduler.tasks.attempt import describe, perform
-from task_scheduler.tasks.context import RunContext
+from task_scheduler.tasks.context import Lent, RunContext
 from task_scheduler.version import __version__
 from task_scheduler.warm_rules import WarmRules
 
@@ -74,6 +75,8 @@ class HoldingOptions:
     """Says how a command is really started (`launch_guard`)."""
     warm: Callable[[], WarmRules] = WarmRules
     """Says which scripts are started warm, and for how long their templates are used."""
+    lend: Callable[[str, Callable[[bytes], None]], Lent | None] = lambda _, __: None
+    """Says what a request of an entry of that origin may have and reach (`launch_guard`)."""
     mask: Callable[[str], str] = lambda text: text
     """Takes secrets out of what is to be recorded."""
 
@@ -334,6 +337,11 @@ class Holding:
             text = _reason(error)
             return Performance(call=lambda: (False, text), cancel=lambda: None)
         context = RunContext.of_claim(claim)
+        if entry.kind == "http":
+            options = self.options
+            output = ThreadOutput(options.files.runs, claim, options.output_limit_bytes)
+            context.lent = options.lend(entry.origin, output.keep)
+            return Performance(lambda: perform(task, context), context.cancel, output.path)
         return Performance(call=lambda: perform(task, context), cancel=context.cancel)
 
     def _launch(self, claim: Claim, entry: Entry) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +18,10 @@ from task_scheduler.confinement.refusal import StartRefusedError
 from task_scheduler.core.model import LaunchSpec
 from task_scheduler.errors import DefinitionError
 from task_scheduler.i18n import translate
-from task_scheduler.masking import Masker
+from task_scheduler.masking import Masker, StreamMasker
+from task_scheduler.targets import TargetPolicy
 from task_scheduler.tasks.confinement import ports_of
+from task_scheduler.tasks.context import Lent
 from task_scheduler.tasks.process import ProcessTask
 from task_scheduler.tasks.registry import kind_of
 from task_scheduler.tasks.script import ScriptTask
@@ -33,6 +35,9 @@ SAFE_ENVIRONMENT = (
     "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR",
 )  # fmt: skip
 """What tasks inherit where `security.enforce` is on and `security.environment` says nothing."""
+_ANYWHERE = TargetPolicy(is_trusted=True)
+_TRUSTED_ORIGINS = frozenset({"api", "config", "cli"})
+"""Programs, the configuration and commands: whoever writes them may run any program here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class SecurityRules:
     """Of tasks that do not ask for another; as `tasks.confinement` makes it."""
     secrets: Mapping[str, SecretSource] = field(default_factory=dict)
     """Where secrets lie, by their names."""
+    targets: TargetPolicy = _ANYWHERE
+    """Where requests may go; to what a stranger names it is applied without trust."""
 
     def allows_function(self, reference: str) -> bool:
         """Whether a function may be imported because a stored or declared task names it.
@@ -128,6 +135,23 @@ class LaunchGuard:
             else None,
         )
 
+    def lend(self, origin: str, keep: Callable[[bytes], None]) -> Lent:
+        """Return what a request may have and reach whose entry is of that origin.
+
+        `keep` gets what it has to show, without the secrets that were handed out.
+        """
+
+        def keep_masked(output: bytes) -> None:
+            stream = StreamMasker(self.masker.forms)
+            keep(stream.feed(output) + stream.flush())
+
+        is_trusted = origin in _TRUSTED_ORIGINS
+        return Lent(
+            read_secret=Vault(self.rules.secrets, masker=self.masker).read,
+            targets=dataclasses.replace(self.rules.targets, is_trusted=is_trusted),
+            keep_output=keep_masked,
+        )
+
     def warnings_of(self, task: BaseTask) -> list[str]:
         """Return what will keep a task from starting, and what is not safe about its script."""
         if kind_of(task) not in ("script", "command"):
@@ -144,7 +168,7 @@ class LaunchGuard:
         if not isinstance(task, ScriptTask) or not os.path.isfile(task.script_path):  # noqa: PTH113
             # That a script is missing is told already.
             return []
-        found = self._refusals(task.script_path, task.confinement.get("sha256"), owners)
+        refusals = self._refusals(task.script_path, task.confinement.get("sha256"), owners)
         return [
             _warning(
                 "refused_start"
@@ -153,7 +177,7 @@ class LaunchGuard:
                 task,
                 sentence_of(refusal),
             )
-            for refusal in found
+            for refusal in refusals
         ]
 
     def _refusals(

@@ -93,6 +93,7 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
                 pools=settings.pools,
                 guard=self._guard.guard,
                 warm=lambda: self._warm,
+                lend=self._guard.lend,
                 mask=self._guard.masker.mask,
             ),
             clock=self._clock,

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import zlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -31,6 +33,8 @@ Resolve: TypeAlias = Callable[[str, int], Sequence[str]]
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _PROTOCOLS = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("2001::/23"))
 """Reserved for protocols; releases of Python do not agree on them."""
+_ANY_HEADER = zlib.MAX_WBITS | 32
+"""Of gzip or of zlib."""
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -60,8 +64,8 @@ class TargetPolicy:
         if self.hosts is not None and not _is_named(host, self.hosts):
             raise TargetRefusedError("targets.not_listed", host=host)
 
-    def judge(self, host: str, addresses: Iterable[str]) -> str:
-        """Return the address to connect to; raises TargetRefusedError.
+    def judge(self, host: str, addresses: Iterable[str]) -> list[str]:
+        """Return the addresses that may be connected to, each once; raises TargetRefusedError.
 
         All of them have to be allowed: which one is asked is not the client's to choose.
         """
@@ -72,7 +76,7 @@ class TargetPolicy:
             for address in found:
                 if not _is_public(address) and not self._is_allowed(address):
                     raise TargetRefusedError("targets.not_public", host=host, address=str(address))
-        return str(found[0])
+        return list(dict.fromkeys(map(str, found)))
 
     def _is_allowed(self, address: Address) -> bool:
         for text in self.allowed:
@@ -105,13 +109,17 @@ def pinned_transport(
             policy.check_url(url.scheme, url.host, url.userinfo.decode("ascii", "replace"))
             port = url.port or _PORTS[url.scheme]
             try:
-                address = policy.judge(url.host, find(url.host, port))
-            except OSError as error:
+                addresses = policy.judge(url.host, find(url.host, port))
+            except (OSError, UnicodeError) as error:
                 raise httpx.ConnectError(str(error), request=request) from error
             # The name stays in the Host header and in the certificate that is asked for.
             request.extensions = {**request.extensions, "sni_hostname": url.host}
-            request.url = url.copy_with(host=address)
             try:
+                for address in addresses[:-1]:
+                    request.url = url.copy_with(host=address)
+                    with suppress(httpx.ConnectError, httpx.ConnectTimeout):
+                        return transport.handle_request(request)
+                request.url = url.copy_with(host=addresses[-1])
                 return transport.handle_request(request)
             finally:
                 request.url = url
@@ -125,14 +133,33 @@ def pinned_transport(
 def read_capped(response: httpx.Response, limit_bytes: int) -> tuple[bytes, bool]:
     """Return what a streamed response holds, at most so much, and whether there was more.
 
-    What is counted is what it unpacks to: a few bytes may be a bomb.
+    What is counted is what it unpacks to: a few bytes may be a bomb, and no more of one is ever
+    unpacked than is kept. Raises ValueError where it cannot be unpacked.
     """
+    if response.is_stream_consumed:
+        return response.content[:limit_bytes], len(response.content) > limit_bytes
     held = bytearray()
-    for chunk in response.iter_bytes():
-        held += chunk[: limit_bytes + 1 - len(held)]
+    unpack = _unpacker(response.headers.get("content-encoding", ""))
+    for chunk in response.iter_raw():
+        held += unpack(chunk, limit_bytes + 1 - len(held))
         if len(held) > limit_bytes:
             return bytes(held[:limit_bytes]), True
     return bytes(held), False
+
+
+def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
+    """Return what unpacks the next piece, so many bytes at most; unknown packing stays as it is."""
+    if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
+        return lambda chunk, most: chunk[:most]
+    stream = zlib.decompressobj(_ANY_HEADER)
+
+    def unpack(chunk: bytes, most: int) -> bytes:
+        try:
+            return stream.decompress(chunk, most)
+        except zlib.error as error:
+            raise ValueError(str(error)) from error
+
+    return unpack
 
 
 def _resolve(host: str, port: int) -> list[str]:

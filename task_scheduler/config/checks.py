@@ -24,7 +24,12 @@ from task_scheduler.config.entry_times import LISTS, TIMES, EntryError, RuleConf
 from task_scheduler.config.layers import Merged
 from task_scheduler.config.problems import KeyPath, Place, Problem, dotted, hint_for, shown
 from task_scheduler.config.sections import PolicyKeys
-from task_scheduler.config.security import ConfinementKeys, SecretConfig, SecuritySection
+from task_scheduler.config.security import (
+    ConfinementKeys,
+    SecretConfig,
+    SecuritySection,
+    TargetsConfig,
+)
 from task_scheduler.config.settings import SECTIONS, TWINS, Places, Settings, known_keys
 from task_scheduler.i18n import translate
 from task_scheduler.schedules.calendars.named_calendar import Calendar
@@ -336,6 +341,8 @@ class _Check:
             known = [field.alias or name for name, field in model.model_fields.items()]
         elif path[:2] == ("security", "secrets"):
             known = list(SecretConfig.model_fields)
+        elif path[:2] == ("security", "targets"):
+            known = list(TargetsConfig.model_fields)
         elif path[:2] == ("security", "confinement"):
             known = list(ConfinementKeys.model_fields)
         elif section == "alerts" and len(path) > 2:
@@ -445,7 +452,7 @@ def _keys_of(model: type[EntryConfig]) -> list[str]:
     """Return the keys of an entry, those of its type first and the policies last."""
     fields = model.model_fields
     shared = [key for key in EntryConfig.model_fields if key not in PolicyKeys.model_fields]
-    own = [key for key in fields if key not in EntryConfig.model_fields]
+    own = [fields[key].alias or key for key in fields if key not in EntryConfig.model_fields]
     return [*own, *shared, *PolicyKeys.model_fields]
 
 

@@ -23,7 +23,7 @@ from task_scheduler.config.alerts import Url
 from task_scheduler.config.entry_times import EntryError, TimeKeys
 from task_scheduler.config.problems import KeyPath
 from task_scheduler.config.python import PythonKeys
-from task_scheduler.config.sections import PolicyKeys, Text
+from task_scheduler.config.sections import Bytes, PolicyKeys, Text
 from task_scheduler.config.security import (
     ConfinementKeys,
     confinement_option,
@@ -34,6 +34,7 @@ from task_scheduler.schedules.calendars.registry import Calendars
 from task_scheduler.schedules.rule import ScheduleRule
 from task_scheduler.tasks.command import CommandTask
 from task_scheduler.tasks.function import FunctionTask, MissingFunction
+from task_scheduler.tasks.http_task import HttpTask, checked_statuses
 from task_scheduler.tasks.json_values import is_json
 from task_scheduler.tasks.log_cleanup import LogCleanupTask
 from task_scheduler.tasks.script import ScriptTask
@@ -85,6 +86,30 @@ def _plain_json(value: Any) -> Any:
     return value
 
 
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _status(value: Any) -> Any:
+    try:
+        return checked_statuses("", value)
+    except DefinitionError as error:
+        raise PydanticCustomError("config.must_be_status", "no status") from error
+
+
+_STATUS = {
+    "anyOf": [
+        {"type": "integer", "minimum": 100, "maximum": 599},
+        {"type": "string", "pattern": r"^\s*([1-5]xx|[1-5][0-9]{2}(-[1-5][0-9]{2})?)\s*$"},
+    ]
+}
+_Statuses = Annotated[
+    Any,
+    BeforeValidator(_status),
+    WithJsonSchema(
+        {"anyOf": [*_STATUS["anyOf"], {"type": "array", "items": _STATUS, "minItems": 1}]}
+    ),
+]
 _Argument = Annotated[
     Any, BeforeValidator(_argument), WithJsonSchema({"type": ["string", "number"]})
 ]
@@ -115,6 +140,16 @@ class EntryConfig(TimeKeys, PolicyKeys):
         "tasks.bad_env_name": "env",
         "tasks.bad_pattern": "patterns",
         "tasks.bad_patterns": "patterns",
+        "tasks.http_bad_url": "url",
+        "tasks.http_user_in_url": "url",
+        "tasks.http_secret_host": "url",
+        "tasks.http_two_bodies": "body",
+        "tasks.http_bad_body": "body",
+        "tasks.http_bad_headers": "headers",
+        "tasks.http_bad_header": "headers",
+        "tasks.http_header_is_ours": "headers",
+        "tasks.http_bad_auth": "auth",
+        "tasks.http_open_password": "auth",
     }
     """The key at which an error of a task stands, where it does not say so itself."""
 
@@ -283,6 +318,44 @@ class FunctionEntry(EntryConfig, ConfinementKeys):
         )
 
 
+class HttpEntry(EntryConfig):
+    """An HTTP request."""
+
+    type: Literal["http"]
+    url: Text
+    method: Annotated[
+        Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"], BeforeValidator(_upper)
+    ] = "GET"
+    headers: dict[str, str] = Field(default_factory=dict)
+    body: str | None = None
+    json_body: Annotated[Any, AfterValidator(_plain_json)] = Field(default=None, alias="json")
+    auth: Annotated[list[Text] | None, Field(min_length=2, max_length=2)] = None
+    expected_status: _Statuses = "2xx"
+    max_response_bytes: Annotated[int, Field(ge=0, le=1 << 30), Bytes] = 1 << 20
+    follow_redirects: bool = True
+    verify: bool | Text = True
+
+    def _task(self, task_id: str, folders: Folders) -> BaseTask:
+        verify = self.verify
+        if isinstance(verify, str):
+            verify = _from(folders.base, verify)
+        return HttpTask(
+            task_id,
+            self.name,
+            self.url,
+            self.method,
+            headers=self.headers,
+            body=self.body,
+            json=self.json_body,
+            auth=self.auth,
+            expected_status=self.expected_status,
+            max_response_bytes=self.max_response_bytes,
+            follow_redirects=self.follow_redirects,
+            verify=verify,
+            **self._common(),
+        )
+
+
 class LogCleanupEntry(EntryConfig):
     """Old files of a log folder; by default that of the `logging` section."""
 
@@ -309,7 +382,8 @@ class LogCleanupEntry(EntryConfig):
 
 
 AnyEntry = Annotated[
-    ScriptEntry | CommandEntry | FunctionEntry | LogCleanupEntry, Field(discriminator="type")
+    ScriptEntry | CommandEntry | FunctionEntry | HttpEntry | LogCleanupEntry,
+    Field(discriminator="type"),
 ]
 ENTRY: TypeAdapter[EntryConfig] = TypeAdapter(AnyEntry)
 """Reads an entry of any type."""
@@ -321,6 +395,7 @@ def entry_types() -> dict[str, type[EntryConfig]]:
         "script": ScriptEntry,
         "command": CommandEntry,
         "function": FunctionEntry,
+        "http": HttpEntry,
         "log_cleanup": LogCleanupEntry,
     }
 

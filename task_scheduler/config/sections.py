@@ -33,6 +33,7 @@ from task_scheduler.i18n import LANGUAGES
 
 __all__ = [
     "MEMORY",
+    "Bytes",
     "LoggingSection",
     "Model",
     "PolicyKeys",
@@ -110,7 +111,8 @@ def _to_bytes(value: Any) -> Any:
 Seconds = _Amount(_to_seconds, DURATION_PATTERN)
 """Annotates a float: seconds, or text such as ``5m``."""
 _Timeout = _Amount(_to_timeout, DURATION_PATTERN, ({"const": 0},))
-_Bytes = _Amount(_to_bytes, SIZE_PATTERN)
+Bytes = _Amount(_to_bytes, SIZE_PATTERN)
+"""Annotates an int: bytes, or text such as ``10MB``."""
 
 
 def absolute(value: Any, info: ValidationInfo) -> Any:
@@ -243,7 +245,7 @@ class LoggingSection(Model):
 
     log_dir: _AbsolutePath = _LOGS
     log_file: Annotated[str, BeforeValidator(_file_name)] = "scheduler.log"
-    max_log_size: Annotated[int, Field(ge=0, le=1 << 50), _Bytes] = _TEN_MEGABYTES
+    max_log_size: Annotated[int, Field(ge=0, le=1 << 50), Bytes] = _TEN_MEGABYTES
     """Bytes at which a new file is begun; 0: never."""
     backup_count: Annotated[int, Field(ge=0, le=10_000)] = 5
     format: Literal["text", "json"] = "text"
@@ -263,5 +265,5 @@ class StorageSection(Model):
     """0: for ever."""
     retention_runs: Annotated[int, Field(ge=0, le=1_000_000_000)] = 10_000
     """The newest runs kept of each task; 0: no limit."""
-    output_limit: Annotated[int, Field(ge=1000, le=1 << 50), _Bytes] = _TEN_MEGABYTES
+    output_limit: Annotated[int, Field(ge=1000, le=1 << 50), Bytes] = _TEN_MEGABYTES
     """Bytes kept of what one attempt prints."""

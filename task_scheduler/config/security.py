@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
@@ -16,10 +16,17 @@ from task_scheduler.config.amounts import DURATION_PATTERN, SIZE_PATTERN, parse_
 from task_scheduler.config.sections import Model, Text, absolute
 from task_scheduler.errors import ConfigError, DefinitionError
 from task_scheduler.launch_guard import SecurityRules
+from task_scheduler.targets import TargetPolicy
 from task_scheduler.tasks.confinement import LIMIT_NAMES, confinement_of
 from task_scheduler.vault import SecretSource
 
-__all__ = ["ConfinementKeys", "SecuritySection", "confinement_option", "confinement_options"]
+__all__ = [
+    "ConfinementKeys",
+    "SecuritySection",
+    "TargetsConfig",
+    "confinement_option",
+    "confinement_options",
+]
 
 
 def _file(value: Any, info: ValidationInfo) -> Any:
@@ -130,6 +137,31 @@ class SecretConfig(Model):
         return SecretSource(kind, str(getattr(self, kind)))
 
 
+def _both_schemes() -> list[Literal["http", "https"]]:
+    return ["http", "https"]
+
+
+class TargetsConfig(Model):
+    """Where requests may go."""
+
+    schemes: Annotated[list[Literal["http", "https"]], Field(min_length=1)] = Field(
+        default_factory=_both_schemes
+    )
+    hosts: list[Text] | None = None
+    """The only hosts that a request may go to; None: any."""
+    allowed: list[Text] = Field(default_factory=list)
+    """Hosts and networks of this house that also a stranger, or a redirect, may name."""
+
+    def policy(self) -> TargetPolicy:
+        """Return it as requests are judged."""
+        return TargetPolicy(
+            is_trusted=True,
+            schemes=tuple(self.schemes),
+            hosts=_tuple(self.hosts),
+            allowed=tuple(self.allowed),
+        )
+
+
 class SecuritySection(Model):
     """What tasks may do, and which code runs at all."""
 
@@ -143,6 +175,8 @@ class SecuritySection(Model):
     """Names, or patterns of names, of the variables that tasks inherit from the scheduler."""
     secrets: dict[str, SecretConfig] = Field(default_factory=dict)
     """Where the secrets lie that tasks name as ``${secret:NAME}``."""
+    targets: TargetsConfig = Field(default_factory=TargetsConfig)
+    """Where requests of tasks may go."""
     confinement: ConfinementKeys = Field(default_factory=ConfinementKeys)
     """Of every task that does not ask for another."""
 
@@ -155,6 +189,7 @@ class SecuritySection(Model):
             environment=_tuple(self.environment),
             confinement=confinement_options(self.confinement),
             secrets={name: secret.source() for name, secret in self.secrets.items()},
+            targets=self.targets.policy(),
         )
 
 

@@ -11,17 +11,21 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from task_scheduler.core.model import Claim, Microseconds
 from task_scheduler.errors import DefinitionError, RunNotFoundError
 
+if TYPE_CHECKING:
+    from task_scheduler.targets import TargetPolicy
+
 __all__ = [
     "LOGGER_NAME",
+    "Lent",
     "Progress",
     "RunContext",
     "RunLogger",
@@ -49,6 +53,17 @@ class Progress:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """What the scheduler lends an attempt that goes out to the network for it."""
+
+    read_secret: Callable[[str], str]
+    """Returns a secret by its name; raises DefinitionError."""
+    targets: TargetPolicy
+    keep_output: Callable[[bytes], None]
+    """Keeps what the attempt has to show, without the secrets that it got."""
+
+
 class RunLogger(logging.LoggerAdapter[logging.Logger]):
     """Log under the run's ids: each record has `run_id`, `task_id` and `attempt`."""
 
@@ -69,6 +84,7 @@ class RunContext:
 
     __slots__ = (
         "_cancel",
+        "_cut",
         "_is_cancelled",
         "_logger",
         "_scheduled_at",
@@ -76,6 +92,7 @@ class RunContext:
         "error",
         "key",
         "last_progress",
+        "lent",
         "run_id",
         "task_id",
         "token",
@@ -100,6 +117,8 @@ class RunContext:
         self.last_progress: Progress | None = None
         self.error: object = None
         """What the task set as its `last_error` in this attempt; None if nothing."""
+        self.lent: Lent | None = None
+        self._cut: Callable[[], None] | None = None
         self._is_cancelled = False
         self._cancel: threading.Event | None = None
         """Made by who waits for it: hardly any attempt does, and each would pay for it."""
@@ -142,6 +161,15 @@ class RunContext:
         self._is_cancelled = True
         if self._cancel is not None:
             self._cancel.set()
+        if self._cut is not None:
+            self._cut()
+
+    def on_cancel(self, cut: Callable[[], None]) -> None:
+        """Have something called, from another thread, when the attempt is asked to end."""
+        self._cut = cut
+        if self._is_cancelled:
+            # Asked in between: it may be called twice.
+            cut()
 
     def wait_cancelled(self, timeout_seconds: float) -> bool:
         """Wait up to `timeout_seconds` and return whether the attempt was asked to end."""

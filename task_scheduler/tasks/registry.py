@@ -14,6 +14,7 @@ from task_scheduler.core.policies import policies_from, to_plain
 from task_scheduler.errors import DefinitionError
 from task_scheduler.tasks.command import CommandTask
 from task_scheduler.tasks.function import FunctionTask, resolve_function
+from task_scheduler.tasks.http_task import HttpTask
 from task_scheduler.tasks.log_cleanup import LogCleanupTask
 from task_scheduler.tasks.script import ScriptTask
 from task_scheduler.tasks.task import BaseTask, check_name, check_task_id
@@ -32,6 +33,7 @@ KINDS: Mapping[str, type[BaseTask]] = {
     "function": FunctionTask,
     "script": ScriptTask,
     "command": CommandTask,
+    "http": HttpTask,
     "log_cleanup": LogCleanupTask,
 }
 """The kinds that can be stored; ``custom`` lives in the process that added it alone."""
@@ -201,6 +203,11 @@ def _restore_command(entry: Entry, options: _Options, common: _Options) -> BaseT
     return CommandTask(entry.task_id, entry.name, **options, **common)
 
 
+def _restore_http(entry: Entry, options: _Options, common: _Options) -> BaseTask:
+    del common["isolation"]
+    return HttpTask(entry.task_id, entry.name, **options, **common)
+
+
 def _restore_log_cleanup(entry: Entry, options: _Options, common: _Options) -> BaseTask:
     del common["isolation"]
     return LogCleanupTask(entry.task_id, entry.name, **options, **common)
@@ -210,6 +217,7 @@ _RESTORERS: Mapping[str, Callable[[Entry, _Options, _Options], BaseTask]] = {
     "function": _restore_function,
     "script": _restore_script,
     "command": _restore_command,
+    "http": _restore_http,
     "log_cleanup": _restore_log_cleanup,
 }
 
