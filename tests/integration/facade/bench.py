@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,8 +26,15 @@ import pytest
 from task_scheduler import TaskScheduler, current_run
 
 ROOT = Path(__file__).parents[3]
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 40.0
 """Far above what anything here takes: a deadline for what never comes."""
+
+
+def take_away(folder: Path) -> None:
+    """Let a folder vanish in which somebody may be writing: as a whole, whatever is made in it."""
+    aside = folder.with_name(folder.name + ".gone")
+    folder.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def eventually(what: str, condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import sqlite3
 import subprocess
 import time
@@ -21,7 +20,7 @@ from task_scheduler.errors import (
     StoreDamagedError,
     StoreUnavailableError,
 )
-from tests.integration.facade.bench import Bench, eventually, ran, settled
+from tests.integration.facade.bench import Bench, eventually, ran, settled, take_away
 
 
 def nothing() -> None:
@@ -354,7 +353,7 @@ def test_the_log_folder_may_vanish_and_tasks_go_on(bench: Bench) -> None:
     scheduler.add_task(FunctionTask("t", func=nothing), every=0.1)
     ran(scheduler, "t")
 
-    shutil.rmtree(bench.folder / "logs")
+    take_away(bench.folder / "logs")
 
     count = scheduler.get_task_status("t")["run_count"]
     ran(scheduler, "t", count + 3)
@@ -365,7 +364,7 @@ def test_the_runs_folder_may_vanish_and_the_next_script_runs(bench: Bench) -> No
     scheduler.add_task(CommandTask("c", command=["echo", "hello"]))
     settled(scheduler, scheduler.run_task("c"))
 
-    shutil.rmtree(bench.state / "scheduler.runs")
+    take_away(bench.state / "scheduler.runs")
 
     run = settled(scheduler, scheduler.run_task("c"))
     assert run["state"] == "succeeded", run
@@ -378,7 +377,7 @@ def test_a_scheduler_whose_ledger_is_gone_for_good_still_stops(bench: Bench) -> 
     ran(scheduler, "t")
     scheduler.run_task("c")
 
-    shutil.rmtree(bench.state)
+    take_away(bench.state)
 
     eventually("the status shows it", lambda: store_error(scheduler))
     begun = time.monotonic()

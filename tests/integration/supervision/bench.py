@@ -16,7 +16,7 @@ from task_scheduler.core.events import Event
 from task_scheduler.core.model import Claim, Completion, LaunchSpec
 from task_scheduler.executors.process import ProcessExecutor
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 40.0
 """Far above what anything here takes: a deadline for what never comes."""
 
 
