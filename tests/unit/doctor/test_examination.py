@@ -62,14 +62,13 @@ def write(files: StateFiles, statement: str, rows: list[tuple[Any, ...]]) -> Non
 def add_runs(files: StateFiles, task_id: str, spans: list[tuple[int, int]]) -> None:
     """Add runs of a task that began and ended so many seconds before now."""
     rows = [
-        (task_id, f"{task_id}-{begun}", NOW - begun * SECOND, NOW - ended * SECOND)
+        (task_id, f"{task_id}-{begun}", *(NOW - begun * SECOND,) * 3, NOW - ended * SECOND)
         for begun, ended in spans
     ]
     write(
         files,
         "INSERT INTO runs (task_id, key, origin, state, scheduled_at, due_at, priority, executor,"
-        " started_at, ended_at) VALUES (?1, ?2, 'schedule', 'succeeded', ?3, ?3, 0, 'thread', ?3,"
-        " ?4)",
+        " started_at, ended_at) VALUES (?, ?, 'schedule', 'succeeded', ?, ?, 0, 'thread', ?, ?)",
         rows,
     )
 
@@ -108,12 +107,15 @@ def test_overlaps_of_the_last_day_are_counted(files: StateFiles) -> None:
     day = 86_400 * SECOND
     statement = (
         "INSERT INTO skips (task_id, reason, first_at, last_at, count, at)"
-        " VALUES (?1, ?2, ?3, ?3, ?4, ?3)"
+        " VALUES (?, ?, ?, ?, ?, ?)"
     )
     rows = [
-        ("a", "overlap", NOW - 2 * day, 50),
-        ("b", "overlap", NOW - day // 2, 4),
-        ("c", "paused", NOW - day // 2, 90),
+        (task_id, reason, at, at, count, at)
+        for task_id, reason, at, count in (
+            ("a", "overlap", NOW - 2 * day, 50),
+            ("b", "overlap", NOW - day // 2, 4),
+            ("c", "paused", NOW - day // 2, 90),
+        )
     ]
     write(files, statement, rows)
 
