@@ -7,6 +7,7 @@ from loading code, with the scheduler's rights, that a confined task could have 
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from dataclasses import dataclass, field
 
@@ -24,6 +25,13 @@ _LEADS_TO_CODE = frozenset(
 """Variables by which other code is loaded: in a template that happens before any confinement."""
 
 
+def _holds_secret(spec: LaunchSpec) -> bool:
+    values = [os.fsencode(value) for value in spec.env.values()]
+    return bool(spec.confinement.get("files")) or any(
+        mask in value for mask in spec.masks for value in values
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class WarmRules:
     """The section `python` as the scheduler uses it."""
@@ -39,6 +47,9 @@ class WarmRules:
             return spec
         is_warm = wish.get("warm", self.is_warm) and sys.platform.startswith("linux")
         if is_warm and spec.confinement and _LEADS_TO_CODE & spec.env.keys():
+            is_warm = False
+        if is_warm and _holds_secret(spec):
+            # What a template has once read may be found in the memory of every later script.
             is_warm = False
         preload = tuple(wish.get("preload", self.preload))
         return dataclasses.replace(spec, python={"preload": preload} if is_warm else None)

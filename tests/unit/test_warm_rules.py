@@ -44,3 +44,14 @@ def test_what_a_confined_task_could_have_chosen_is_not_loaded_before_it_is_confi
 
     assert free.python == {"preload": ()}
     assert confined.python is None
+
+
+def test_a_secret_is_given_to_no_template() -> None:
+    rules = WarmRules(is_warm=True)
+
+    in_variable = rules.choose(spec({}, env={"P": "x-hunter2"}, masks=(b"hunter2",)))
+    in_file = rules.choose(spec({}, confinement={"files": {"P": "hunter2"}}))
+    of_another = rules.choose(spec({}, env={"P": "open"}, masks=(b"hunter2",)))
+
+    assert (in_variable.python, in_file.python) == (None, None)
+    assert of_another.python == {"preload": ()}
