@@ -113,7 +113,8 @@ class Soak:
                 self._say(f"it ended by itself with {process.returncode} after {done} runs")
                 return
             done = runs_done(self._database)
-            if done < last + self.every:
+            # The last look comes when all have ended, however few came after the one before.
+            if done < min(last + self.every, self.runs):
                 if time.monotonic() - progressed > _PATIENCE_SECONDS:
                     self._say(f"no sample's worth of runs in {_PATIENCE_SECONDS:g} s after {done}")
                     return
