@@ -42,7 +42,12 @@ def entry_of(task: Mapping[str, Any]) -> dict[str, Any]:
     # No limit is the default of a policy, and 0 in a configuration.
     if "timeout" in policies and policies["timeout"] is None:
         policies["timeout"] = 0
-    definition = {name: value for name, value in task["definition"].items() if value not in _EMPTY}
+    definition = {
+        name: value
+        for name, value in task["definition"].items()
+        # Of a request an empty document is a body all the same.
+        if value not in _EMPTY or (name == "json" and value is not None)
+    }
     entry = {"type": task["kind"], **definition, **policies}
     if task["name"] != task["task_id"]:
         entry["name"] = task["name"]

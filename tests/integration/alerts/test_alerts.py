@@ -156,6 +156,10 @@ def test_a_channel_that_does_not_answer_holds_up_neither_engine_nor_stop(
         scheduler.run_task("works", request_id=str(n))
 
     until(lambda: scheduler.get_task_status("works")["success_count"] == 20)
+    scheduler.stop(timeout=5)
+
+    assert scheduler.get_task_status()["scheduler"]["state"] == "stopped"
+    assert not receiver.hold.is_set()
     receiver.hold.set()
 
 

@@ -243,9 +243,22 @@ class Arena:
         if process is not None and process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
+        for pid in self._left():
+            # A launcher that was stopped before its scheduler was killed: nobody wakes it.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         if self._mounted is not None:
             subprocess.run(["umount", "--lazy", str(self._mounted)], check=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _left(self) -> list[int]:
+        """Return the processes whose command names this arena's folder."""
+        name = os.fsencode(self.folder)
+        return [
+            int(path.parent.name)
+            for path in Path("/proc").glob("[0-9]*/cmdline")
+            if name in _command(path)
+        ]
 
     def _mount(self, folder: Path, options: str) -> None:
         command = ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)]
@@ -307,3 +320,11 @@ def _content(path: str | None) -> str:
     if path is None or not Path(path).exists():
         return ""
     return Path(path).read_text(errors="replace")
+
+
+def _command(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        # It ended meanwhile.
+        return b""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from task_scheduler.cli.exit_codes import ExitCode
+from task_scheduler.cli.exported_entries import entry_of
 from task_scheduler.importing.crontab import Account, Crontab, read_crontab
 from task_scheduler.importing.found import Ids
 from tests.unit.cli.made_ledger import MadeLedger
@@ -188,3 +189,17 @@ def test_an_exported_crontab_starts_the_same_and_names_what_it_cannot_say(
     crons = {task.entry["cron"] for task in again.tasks}
     assert crons == {"0 4 * * *", "0 3 * * 1-5", "*/5 * * * *"}
     assert {task.entry.get("timezone") for task in again.tasks} == {"Asia/Tokyo"}
+
+
+def test_a_request_with_an_empty_document_is_exported_with_it() -> None:
+    task = {
+        "task_id": "beat",
+        "name": "beat",
+        "description": "",
+        "kind": "http",
+        "definition": {"url": "http://a/", "headers": {}, "body": None, "json": [], "auth": None},
+        "policies": {},
+        "rules": [],
+    }
+
+    assert entry_of(task) == {"type": "http", "url": "http://a/", "json": []}
