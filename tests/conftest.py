@@ -1,6 +1,8 @@
-"""What holds for every test: in CI nothing is skipped unless its marker says that it may be.
+"""What holds for every test: what CI forbids to be skipped, and what it tries a second time.
 
-A skip for something that is missing would make a green run out of tests that never ran.
+A skip for something that is missing would make a green run out of tests that never ran. A test with
+processes of its own may find a machine that stands still for a while: it is tried once more, and the
+failure is shown all the same. A simulated world has no such excuse.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -15,6 +18,30 @@ from hypothesis import settings
 # How long an example takes says something of the machine, not of the code.
 settings.register_profile("without-deadlines", deadline=None)
 settings.load_profile("without-deadlines")
+
+
+_WITH_PROCESSES = [
+    Path(__file__).parent / tier for tier in ("attacks", "docs", "integration", "regressions")
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have a test with processes of its own tried once more in CI when it fails."""
+    if not is_in_ci():
+        return
+    for item in items:
+        if any(item.path.is_relative_to(tier) for tier in _WITH_PROCESSES):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show why a test was tried again: it, or what it tests, is to be mended."""
+    reports = terminalreporter.stats.get("rerun", [])
+    if reports:
+        terminalreporter.section("failed at first, tried again")
+    for report in reports:
+        terminalreporter.line(report.nodeid, bold=True)
+        terminalreporter.line(str(report.longrepr))
 
 
 @pytest.fixture(autouse=True)

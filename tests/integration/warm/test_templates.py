@@ -94,7 +94,9 @@ def test_a_module_that_changes_on_disk_is_never_run_as_it_was(stage: Stage) -> N
         b"new and longer\n",
         b"new and longer\n",
     )
-    assert (start, stage.last_start()) == ("cold: files", "warm")
+    # By the old one, which sees that its files changed, or by the launcher where it has gone.
+    assert start in ("cold: files", "cold")
+    assert stage.last_start() == "warm"
 
 
 def test_a_variable_that_was_read_ahead_must_have_the_same_value(stage: Stage) -> None:
