@@ -1,8 +1,8 @@
 """What holds for every test: what CI forbids to be skipped, and what it tries a second time.
 
-A skip for something that is missing would make a green run out of tests that never ran. A test with
-processes of its own may find a machine that stands still for a while: it is tried once more, and the
-failure is shown all the same. A simulated world has no such excuse.
+A skip for something that is missing would make a green run out of tests that never ran. A test
+with processes of its own may find a machine that stands still for a while: it is tried once more,
+and the failure is shown all the same. A simulated world has no such excuse.
 """
 
 from __future__ import annotations

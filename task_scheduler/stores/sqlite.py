@@ -50,6 +50,9 @@ _CHANGES_A_COMMIT = 30
 """What a commit counts for besides: the least one writes eight pages. A log that stays short is
 written over again and again, and to sync that takes less time than to sync one that grows."""
 _TRUNCATE_BYTES = 64 * 1024 * 1024
+_MOST_ROWS = 256
+"""Of one statement: SQLite keeps a kilobyte of program for each row, of every size that there was.
+Of those for a thousand, which come now and then, memory grew by 1.1 MB each, through days."""
 _BUSY_SECONDS = BUSY_SECONDS
 _CHECKED_BYTES = 64 * 1024 * 1024
 """A check takes five milliseconds a megabyte; larger ledgers are checked beside the work."""
@@ -80,7 +83,6 @@ class SqliteStore:
         with Translated(self.path):
             self._connection = self._open()
         self._finalizer = close_with(self, self._connection)
-        self._most_values = self._connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
         try:
             with Translated(self.path):
                 self._migrate()
@@ -122,7 +124,7 @@ class SqliteStore:
                 "fullfsync=1",
                 "wal_autocheckpoint=0",
                 "temp_store=MEMORY",
-                "cache_size=-16000",
+                "cache_size=-4000",
                 "trusted_schema=0",
             ):
                 connection.execute(f"PRAGMA {pragma}").fetchall()
@@ -245,11 +247,10 @@ class SqliteStore:
             return self._execute_rows(name, parameters["rows"])
 
     def _execute_rows(self, name: str, rows: Sequence[Sequence[Any]]) -> int:
-        """Run a statement for all of its rows, in one step unless they are thousands."""
+        """Run a statement for all of its rows, in one step unless they are hundreds."""
         changed = 0
-        most = 1 << (self._most_values // row_width(name)).bit_length() - 1
-        for start in range(0, len(rows), most):
-            part = rows[start : start + most]
+        for start in range(0, len(rows), _MOST_ROWS):
+            part = rows[start : start + _MOST_ROWS]
             text, count, width = widened(name, (len(part) - 1).bit_length())
             values = list(chain.from_iterable(part))
             # The rows that there are not are of NULLs, which no statement takes for a row.

@@ -41,6 +41,26 @@ def test_many_rows_take_few_steps(store: SqliteStore) -> None:
     assert len(steps) == 2 + 2 + 2
 
 
+@pytest.mark.parametrize("count", [1, 255, 256, 257, 1_110])
+def test_no_batch_has_sqlite_keep_a_program_for_a_thousand_rows(
+    store: SqliteStore, count: int
+) -> None:
+    store.execute("new_progress", rows=[(f"task-{n}", 7, None, n) for n in range(count)])
+    steps: list[str] = []
+    store._connection.set_trace_callback(steps.append)
+
+    moves = [(f"task-{n}", n, n + 1, n + 1, None) for n in range(count)]
+    changed = store.execute("move_cursors", rows=moves)
+    store._connection.set_trace_callback(None)
+
+    found = store._connection.execute(
+        "SELECT cursor, next_due_at FROM progress ORDER BY rowid"
+    ).fetchall()
+    assert changed == count
+    assert found == [(n, n + 1) for n in range(count)]
+    assert len(steps) == -(-count // 256)
+
+
 def test_a_row_in_conflict_takes_the_place_of_the_old_one(store: SqliteStore) -> None:
     def row(name: str) -> tuple[object, ...]:
         return ("pump", name, "custom", "thread", "{}", "[]", "{}", "api", 0, 5, 5, 0, None, None)
