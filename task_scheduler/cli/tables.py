@@ -5,7 +5,7 @@ Responsible for: the widths. What a cell says and means is decided by the comman
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from task_scheduler.cli.display_width import pad, showable, width_of, wrap
@@ -16,6 +16,8 @@ Paint = Callable[[str, str], str]
 """Colours a text in a style, or returns it as it is."""
 
 _GAP = "  "
+_Shown = tuple[str, str]
+"""A text on one line, and its style."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +52,22 @@ def table(
     columns: Sequence[Column], rows: Sequence[Row], *, width: int | None, paint: Paint
 ) -> list[str]:
     """Return the lines of a table of at most `width` columns; None: as wide as it needs."""
-    cells = [[_cell(cell) for cell in row.cells] for row in rows]
-    widths = [
-        max([width_of(column.title), *(width_of(row[index].text) for row in cells)])
-        for index, column in enumerate(columns)
-    ]
+    titles: list[_Shown] = [(column.title, "dim") for column in columns]
+    cells = [titles, *([_shown(cell) for cell in row.cells] for row in rows)]
+    # Ten thousand rows are measured, and where all of them fit laid out, column by column.
+    turned = list(zip(*cells, strict=True))
+    widths = [max([width_of(text) for text, _ in column]) for column in turned]
+    natural = list(widths)
     if width is not None:
         _narrow(columns, widths, width)
-    lines = []
-    if any(column.title for column in columns):
-        titles = [Cell(column.title, "dim") for column in columns]
-        lines += _lines(columns, titles, widths, paint)
-    for row, texts in zip(rows, cells, strict=True):
-        lines += _lines(columns, texts, widths, paint)
+    if widths == natural:
+        laid_out: Iterator[list[str]] = _unwrapped(columns, turned, widths, paint)
+    else:
+        laid_out = (_lines(columns, texts, widths, paint) for texts in cells)
+    head = next(laid_out)
+    lines = head if any(column.title for column in columns) else []
+    for row, row_lines in zip(rows, laid_out, strict=True):
+        lines += row_lines
         for note in row.notes:
             room = None if width is None else max(20, width - 4)
             text = showable(note.text)
@@ -87,8 +92,8 @@ def pairs(
     return lines
 
 
-def _cell(cell: Cell | str) -> Cell:
-    return Cell(showable(cell.text), cell.style) if isinstance(cell, Cell) else Cell(showable(cell))
+def _shown(cell: Cell | str) -> _Shown:
+    return (showable(cell.text), cell.style) if isinstance(cell, Cell) else (showable(cell), "")
 
 
 def _narrow(columns: Sequence[Column], widths: list[int], width: int) -> None:
@@ -106,16 +111,33 @@ def _narrow(columns: Sequence[Column], widths: list[int], width: int) -> None:
         excess -= 1
 
 
+def _unwrapped(
+    columns: Sequence[Column], turned: Sequence[Sequence[_Shown]], widths: list[int], paint: Paint
+) -> Iterator[list[str]]:
+    """Give the lines of a table, of which each row is one."""
+    padded = [
+        [_padded(text, style, column, size, paint) for text, style in cells]
+        for column, cells, size in zip(columns, turned, widths, strict=True)
+    ]
+    for parts in zip(*padded, strict=True):
+        yield [_GAP.join(parts).rstrip()]
+
+
 def _lines(
-    columns: Sequence[Column], cells: Sequence[Cell], widths: Sequence[int], paint: Paint
+    columns: Sequence[Column], cells: Sequence[_Shown], widths: Sequence[int], paint: Paint
 ) -> list[str]:
-    stacks = [wrap(cell.text, size) for cell, size in zip(cells, widths, strict=True)]
+    """Return the lines of one row."""
+    stacks = [wrap(text, size) for (text, _), size in zip(cells, widths, strict=True)]
     lines = []
-    for level in range(max(len(stack) for stack in stacks)):
+    for level in range(max(map(len, stacks))):
         parts = []
-        for column, cell, stack, size in zip(columns, cells, stacks, widths, strict=True):
+        for column, (_, style), stack, size in zip(columns, cells, stacks, widths, strict=True):
             text = stack[level] if level < len(stack) else ""
-            padded = pad(text, size, is_right=column.is_right)
-            parts.append(paint(padded, cell.style) if text and cell.style else padded)
+            parts.append(_padded(text, style, column, size, paint))
         lines.append(_GAP.join(parts).rstrip())
     return lines
+
+
+def _padded(text: str, style: str, column: Column, size: int, paint: Paint) -> str:
+    padded = pad(text, size, is_right=column.is_right)
+    return paint(padded, style) if text and style else padded

@@ -62,7 +62,13 @@ class Model(BaseModel):
     """What every part of a configuration is: strict, frozen, without unknown keys."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, validate_default=True, allow_inf_nan=False
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        validate_default=True,
+        allow_inf_nan=False,
+        # Most commands read a few sections of a config, and pay for the shapes of no others.
+        defer_build=True,
     )
 
 
