@@ -17,6 +17,7 @@ from task_scheduler.core.hints import nearest_hint
 from task_scheduler.core.json_text import json_text
 from task_scheduler.core.model import SECOND, Microseconds
 from task_scheduler.core.policies import to_plain
+from task_scheduler.core.tags import tags_of
 from task_scheduler.errors import RunNotFoundError, ScheduleError, TaskNotFoundError
 from task_scheduler.i18n import current_language
 from task_scheduler.rollups import SLOT
@@ -24,16 +25,21 @@ from task_scheduler.schedules.instants import datetime_at
 from task_scheduler.schedules.rule import describe, from_plain, is_same_for_all
 from task_scheduler.schedules.zones import local_zone
 
-__all__ = ["USER_RULE", "HalfHour", "LedgerView", "iso", "rule_sentence"]
+__all__ = ["RETRY_PREFIX", "USER_RULE", "HalfHour", "LedgerView", "iso", "rule_sentence"]
 
 USER_RULE = "user"
 """The `type` of the plain form of a rule that is the user's own code."""
+
+RETRY_PREFIX = "retry-of-"
+"""Begins the request by which a run is done again; the old run's id follows."""
 
 _NEWEST = (1 << 63) - 1
 _PAGE = 1_000
 _SAMPLE = 100
 """Latest runs of a task over which its p95 is taken."""
 _HINTS = 5_000
+_USED = ("peak_memory_bytes", "cpu_seconds", "read_bytes", "written_bytes")
+_MEASURED = ("output_path", *_USED)
 _UNFINISHED = frozenset({"waiting", "running"})
 _UNUSUAL = frozenset({"failed", "timed_out", "cancelled", "lost", "skipped"})
 """The states of runs that an index of the few finds."""
@@ -87,6 +93,9 @@ class LedgerView:
         """Return the status of one task; raises TaskNotFoundError with a hint."""
         found = self.tasks([task_id])
         if not found:
+            archived_at = self.archived_at(task_id)
+            if archived_at is not None:
+                raise TaskNotFoundError("errors.task_archived", task_id=task_id, at=archived_at)
             known = self._fetch("all_task_ids", limit=_HINTS)
             raise TaskNotFoundError(
                 "errors.task_not_found", task_id=task_id, hint=nearest_hint(task_id, known)
@@ -100,26 +109,31 @@ class LedgerView:
         after: str = "",
         limit: int | None = None,
         search: str | None = None,
+        tags: Sequence[str] = (),
         with_quantiles: bool = True,
     ) -> list[dict[str, Any]]:
         """Return the status of the named tasks that exist, or of all, ordered by id.
 
-        Of all: at most `limit` of them, after the id `after`, in whose id or name `search` stands.
+        Of all: at most `limit` of them, after the id `after`, in whose id or name `search` stands,
+        and that have all of these `tags`.
         """
         if ids is not None:
             return self._tasks(ids, with_quantiles=with_quantiles)
         found: list[dict[str, Any]] = []
-        for page in self._pages(after, limit, search):
+        for page in self._pages(after, limit, search, tags):
             found += self._tasks(page, with_quantiles=with_quantiles)
         return found
 
-    def _pages(self, after: str, limit: int | None, search: str | None) -> Iterator[list[str]]:
+    def _pages(
+        self, after: str, limit: int | None, search: str | None, tags: Sequence[str]
+    ) -> Iterator[list[str]]:
         """Give the ids of tasks, a page at a time."""
+        name, more = _tagged("find_tasks", "find_tagged_tasks", tags)
         wanted = None if search is None else search.lower()
         left = _NEWEST if limit is None else limit
         while left > 0:
             size = min(left, _PAGE)
-            page = self._fetch("find_tasks", after=after, search=wanted, limit=size)
+            page = self._fetch(name, after=after, search=wanted, limit=size, **more)
             if page:
                 yield page
             if len(page) < size:
@@ -159,6 +173,16 @@ class LedgerView:
         ids: list[str] = self._fetch("ids_from", origin=origin)
         return ids
 
+    def tags(self) -> dict[str, int]:
+        """Return every tag, and how many tasks have it."""
+        counts: dict[str, int] = self._fetch("count_tags")
+        return counts
+
+    def archived_at(self, task_id: str) -> str | None:
+        """Return when a task was archived: its runs are there, and no configuration declares it."""
+        moment: Microseconds | None = self._fetch("archived_moment", task_id=task_id)
+        return iso(moment)
+
     def counts(self, now: Microseconds) -> dict[str, int]:
         """Return how many tasks there are, how many runs run, and how many are due and wait."""
         return {
@@ -172,13 +196,19 @@ class LedgerView:
         task_id: str | None = None,
         *,
         state: str | None = None,
+        tags: Sequence[str] = (),
         before: int | None = None,
         limit: int = 50,
     ) -> list[dict[str, Any]]:
-        """Return the newest runs, of a task or of all; `before` is a run id, for the next page."""
+        """Return the newest runs, of a task, of those with all of these `tags`, or of all.
+
+        `before` is a run id, for the next page.
+        """
         top = _NEWEST if before is None else before
         page = {"before": top, "limit": limit, "state": state}
-        if state in _UNFINISHED:
+        if tags:
+            ids = self._fetch("find_runs_of_tags", tags=list(tags), **page)
+        elif state in _UNFINISHED:
             ids = self._fetch("find_unfinished_runs", task_id=task_id, **page)
         elif task_id is None:
             ids = self._fetch("find_unusual_runs" if state in _UNUSUAL else "find_runs", **page)
@@ -186,7 +216,8 @@ class LedgerView:
             name = "find_unusual_runs_of_task" if state in _UNUSUAL else "find_runs_of_task"
             ids = self._fetch(name, task_id=task_id, **page)
         rows = self._fetch("list_runs", ids=ids)
-        return [_run(row) for row in rows]
+        usage = self._fetch("usage_of_runs", ids=ids) or {}
+        return [{**_run(row), **_usage(usage.get(str(row["run_id"])))} for row in rows]
 
     def run(self, run_id: int) -> dict[str, Any]:
         """Return one run with its attempts; raises RunNotFoundError."""
@@ -194,7 +225,8 @@ class LedgerView:
         if row is None:
             raise RunNotFoundError("errors.run_not_found", run_id=run_id)
         attempts = [_attempt(item) for item in self._fetch("list_attempts", run_id=run_id)]
-        return {**_run(row), "attempts": attempts}
+        usage = self._fetch("usage_of_runs", ids=[run_id]) or {}
+        return {**_run(row), **_usage(usage.get(str(run_id))), "attempts": attempts}
 
     def audit(
         self, task_id: str | None = None, *, before: int | None = None, limit: int = 50
@@ -242,6 +274,14 @@ class LedgerView:
         rows = self._fetch("last_runs", ids=list(ids))
         return {row["task_id"]: _run(row) for row in rows or []}
 
+    def usual_seconds(self, ids: Sequence[str]) -> dict[str, float]:
+        """Return, by task id, how long a run of the task usually takes: the median of the latest.
+
+        Of those that succeeded: tasks that have no such run are left out.
+        """
+        found = self._fetch("usual_durations", ids=list(ids), sample=_SAMPLE) or {}
+        return {task_id: duration / SECOND for task_id, duration in found.items()}
+
     def plans(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return, by task id, what the coming occurrences of tasks follow from.
 
@@ -258,6 +298,11 @@ class LedgerView:
             for row in rows or []
         }
 
+    def ping_rows(self) -> list[dict[str, Any]]:
+        """Return the last sign of life of what runs elsewhere; moments are microseconds."""
+        rows: list[dict[str, Any]] = self._fetch("pings_now")
+        return rows
+
     def parents(self, task_id: str) -> list[dict[str, Any]]:
         """Return the tasks after which a task runs, and how they stand.
 
@@ -268,11 +313,21 @@ class LedgerView:
         return [{**row, "exists": bool(row["exists"])} for row in rows]
 
     def skips(
-        self, task_id: str | None = None, *, before: int | None = None, limit: int = 50
+        self,
+        task_id: str | None = None,
+        *,
+        tags: Sequence[str] = (),
+        before: int | None = None,
+        limit: int = 50,
     ) -> list[dict[str, Any]]:
-        """Return the newest skips: ranges of occurrences without an attempt, with the reason."""
-        whose = {} if task_id is None else {"task_id": task_id}
+        """Return the newest skips: ranges of occurrences without an attempt, with the reason.
+
+        Of a task, of those with all of these `tags`, or of all.
+        """
+        whose: dict[str, Any] = {} if task_id is None else {"task_id": task_id}
         name = "list_skips_of_task" if whose else "list_skips"
+        if tags:
+            name, whose = _tagged(name, "list_skips_of_tags", tags)
         top = _NEWEST if before is None else before
         rows = self._fetch(name, before=top, limit=limit, **whose)
         return [
@@ -285,6 +340,11 @@ class LedgerView:
             }
             for row in rows
         ]
+
+
+def _tagged(name: str, tagged: str, tags: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Return the statement to ask, and what it takes besides, where there may be tags."""
+    return (tagged, {"tags": list(tags)}) if tags else (name, {})
 
 
 def _summed(rows: list[list[int]], more: list[list[int]]) -> list[list[int]]:
@@ -309,6 +369,7 @@ def _status(row: dict[str, Any], p95: int | None) -> dict[str, Any]:
         "name": row["name"],
         "kind": row["kind"],
         "description": definition.get("description", ""),
+        "tags": list(tags_of(definition)),
         "origin": row["origin"],
         "status": _word(row, next_at),
         "schedule": [rule_sentence(rule, row["task_id"]) for rule in rules],
@@ -369,7 +430,20 @@ def _run(row: dict[str, Any]) -> dict[str, Any]:
         "duration_seconds": _seconds(duration),
         "error": row["error"],
         "reason": row["reason"],
+        "retry_of": _retry_of(row["key"]),
     }
+
+
+def _retry_of(key: str) -> int | None:
+    """Return the run that a run was asked to do again; None for every other one."""
+    prefix = f"manual:{RETRY_PREFIX}"
+    number = key[len(prefix) :].partition("-")[0] if key.startswith(prefix) else ""
+    return int(number) if number.isascii() and number.isdigit() else None
+
+
+def _usage(row: list[float | None] | None) -> dict[str, float | None]:
+    """Return what the programs of a run used, all attempts together; None: nobody measured."""
+    return dict(zip(_USED, row or [None] * len(_USED), strict=True))
 
 
 def _attempt(row: dict[str, Any]) -> dict[str, Any]:
@@ -379,7 +453,7 @@ def _attempt(row: dict[str, Any]) -> dict[str, Any]:
         "started_at": iso(started),
         "ended_at": iso(ended),
         "duration_seconds": _seconds(None if started is None else ended - started),
-        **{name: row[name] for name in ("output_path", "cpu_seconds", "peak_memory_bytes")},
+        **{name: row[name] for name in _MEASURED},
     }
 
 

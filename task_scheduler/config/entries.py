@@ -29,6 +29,7 @@ from task_scheduler.config.security import (
     confinement_option,
     confinement_options,
 )
+from task_scheduler.core.tags import TAG_PATTERN, checked_tags
 from task_scheduler.errors import DefinitionError, TaskSchedulerError
 from task_scheduler.schedules.calendars.registry import Calendars
 from task_scheduler.schedules.rule import ScheduleRule
@@ -86,6 +87,12 @@ def _plain_json(value: Any) -> Any:
     return value
 
 
+def _tags(value: Any) -> Any:
+    if not isinstance(value, list) or checked_tags(value) is None:
+        raise PydanticCustomError("config.must_be_tags", "no tags")
+    return value
+
+
 def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
@@ -115,11 +122,22 @@ _Argument = Annotated[
 ]
 
 
+_Tags = Annotated[
+    list[str],
+    BeforeValidator(_tags),
+    WithJsonSchema(
+        {"type": "array", "items": {"type": "string", "pattern": TAG_PATTERN}, "maxItems": 32}
+    ),
+]
+
+
 class EntryConfig(TimeKeys, PolicyKeys):
     """What every declared task has: a name, a time, and policies of its own."""
 
     name: Text | None = None
     description: str = ""
+    tags: _Tags = Field(default_factory=list)
+    """Words by which tasks are found together."""
     enabled: bool = True
     ping_url: Url | None = None
     """Where the beginning and the end of each run is told; see `alerts`."""
@@ -208,6 +226,7 @@ class EntryConfig(TimeKeys, PolicyKeys):
     def _common(self) -> dict[str, Any]:
         return {
             "description": self.description,
+            "tags": self.tags,
             **self.policy_options(),
             **confinement_options(self),
         }

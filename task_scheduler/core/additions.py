@@ -28,6 +28,7 @@ from task_scheduler.core.model import Entry, Microseconds, SkipReason, WaitingFo
 from task_scheduler.core.policies import to_sparse
 from task_scheduler.core.ports import Store
 from task_scheduler.core.run_commands import RunCommands
+from task_scheduler.core.tags import TagIndex
 from task_scheduler.errors import DefinitionError
 from task_scheduler.schedules.occurrences import Occurrences
 from task_scheduler.schedules.rule import is_same_for_all
@@ -71,6 +72,7 @@ class Additions:
         self._limits = limits
         self._runs = runs
         self._chains = chains
+        self._tags = TagIndex(store)
         self._audit = audit
         self._account = account
 
@@ -116,6 +118,7 @@ class Additions:
         self._store.execute("put_definitions", rows=definitions)
         self._store.execute("new_progress", rows=progress)
         self._chains.put(entries, known=())
+        self._tags.put(entries, known=())
         self._tell(entries, definitions, actor, work)
         return broken
 
@@ -171,6 +174,7 @@ class Additions:
         shapes = _Shapes(self._shelf, work, self._limits)
         self._store.execute("put_definitions", rows=shapes.rows_of(entries))
         self._chains.put(entries, known=ids)
+        self._tags.put(entries, known=ids)
         self._store.execute("free_limited", ids=ids, now=work.now)
         for old, entry in changed:
             work.events.append(EntryAdded(entry.task_id, entry.name))

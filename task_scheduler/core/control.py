@@ -18,6 +18,7 @@ from task_scheduler.core.alert_records import AlertRecords
 from task_scheduler.core.audit import AuditTrail
 from task_scheduler.core.backfill import Backfill
 from task_scheduler.core.chains import Chains
+from task_scheduler.core.declarations import Declarations
 from task_scheduler.core.entries import EntryShelf, StoredEntry, plan_moment
 from task_scheduler.core.events import (
     EntryPaused,
@@ -31,7 +32,9 @@ from task_scheduler.core.inbox import (
     AddEntries,
     BackfillRange,
     CancelRun,
+    CollectLedger,
     Command,
+    DeclareEntries,
     EndSilences,
     KeepRecords,
     PauseEntry,
@@ -56,6 +59,7 @@ from task_scheduler.core.ports import Hands, Store
 from task_scheduler.core.replanning import Replanning
 from task_scheduler.core.run_commands import RunCommands
 from task_scheduler.core.skips import GivenUp, give_up, record_skips, skip_event
+from task_scheduler.core.tags import TagIndex
 from task_scheduler.errors import (
     DefinitionError,
     StoreError,
@@ -88,19 +92,31 @@ class Control:
         self.runs = RunCommands(store, flights, hands, next_run_id=next_run_id)
         self.chains = Chains(store, shelf, flights, self.runs)
         self.audit = AuditTrail(store)
+        self._tags = TagIndex(store)
         self._backfill = Backfill(store, shelf, flights, self.runs, next_run_id=next_run_id)
         alerts = AlertRecords(store)
+        additions = Additions(
+            store,
+            shelf,
+            flights,
+            limits,
+            runs=self.runs,
+            chains=self.chains,
+            audit=self.audit,
+            account=self._account,
+        )
+        declarations = Declarations(
+            store,
+            shelf,
+            limits,
+            additions=additions,
+            chains=self.chains,
+            audit=self.audit,
+            remove=self._remove,
+        )
         self._handlers: dict[type[Command], Callable[[Any, Work], Any]] = {
-            AddEntries: Additions(
-                store,
-                shelf,
-                flights,
-                limits,
-                runs=self.runs,
-                chains=self.chains,
-                audit=self.audit,
-                account=self._account,
-            ).apply,
+            AddEntries: additions.apply,
+            DeclareEntries: declarations.apply,
             RemoveEntries: self._remove,
             PauseEntry: self._pause,
             ReplanEntries: Replanning(store, shelf, flights, limits).apply,
@@ -110,6 +126,7 @@ class Control:
             SetPools: self._set_pools,
             ReleaseLedger: Release(store, shelf, limits, on_release=on_release).apply,
             BackfillRange: self._backfill_range,
+            CollectLedger: lambda *_: None,
             KeepRecords: alerts.keep,
             SilenceAlerts: alerts.silence,
             EndSilences: alerts.end_silences,
@@ -168,9 +185,11 @@ class Control:
         for flight in self._flights.in_hand.values():
             if flight.claim.task_id in stored and flight.claim.run_id not in ended:
                 work.after.append(partial(_let_go, flight))
+        self._store.execute("archive_declared", ids=list(stored), now=work.now)
         self._store.execute("remove_entries", ids=list(stored))
         self._store.execute("remove_progress", ids=list(stored))
         self.chains.remove(list(stored))
+        self._tags.remove(list(stored))
         return list(stored)
 
     def _pause(self, command: PauseEntry, work: Work) -> None:

@@ -17,7 +17,7 @@ from task_scheduler.tasks.function import FunctionTask, resolve_function
 from task_scheduler.tasks.http_task import HttpTask
 from task_scheduler.tasks.log_cleanup import LogCleanupTask
 from task_scheduler.tasks.script import ScriptTask
-from task_scheduler.tasks.task import BaseTask, check_name, check_task_id
+from task_scheduler.tasks.task import BaseTask, check_name, check_tags, check_task_id
 
 __all__ = [
     "KINDS",
@@ -98,6 +98,8 @@ class EntryMaker:
         stored = {} if definition is None else definition
         if task.description:
             stored = {**stored, "description": task.description}
+        if task.tags:
+            stored = {**stored, "tags": list(check_tags(task_id, task.tags))}
         return Entry(
             task_id=task_id,
             name=name,
@@ -176,7 +178,11 @@ def restore_task(entry: Entry) -> BaseTask:
             "tasks.unknown_kind", task_id=entry.task_id, kind=entry.kind, known=known
         )
     options = dict(entry.definition)
-    common = {"description": options.pop("description", ""), **to_plain(entry.policies)}
+    common = {
+        "description": options.pop("description", ""),
+        "tags": options.pop("tags", ()),
+        **to_plain(entry.policies),
+    }
     try:
         return restore(entry, options, common)
     except DefinitionError as error:

@@ -8,14 +8,16 @@ runs, nor what becomes of its result.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from task_scheduler.core.model import Isolation, LaunchSpec, Policies
 from task_scheduler.core.policies import policies_from
+from task_scheduler.core.tags import checked_tags
 from task_scheduler.errors import DefinitionError, PolicyError
 from task_scheduler.tasks.context import RunContext, active_context
 
-__all__ = ["BaseTask", "check_name", "check_task_id"]
+__all__ = ["BaseTask", "check_name", "check_tags", "check_task_id"]
 
 _ID_LIMIT = 200
 _NAME_LIMIT = 500
@@ -29,8 +31,9 @@ class BaseTask:
     """What is run: derive from it, override `execute`, call ``super().__init__(task_id, name)``.
 
     Policies (`timeout`, `max_retries`, `overlap` ...) are keywords; those not given come from the
-    config's `tasks` section. Raises DefinitionError for an impossible id or name, and PolicyError
-    for an unknown or impossible policy.
+    config's `tasks` section. `tags` are words by which tasks are found together. Raises
+    DefinitionError for an impossible id, name or tag, and PolicyError for an unknown or impossible
+    policy.
     """
 
     kind: ClassVar[str] = "custom"
@@ -42,6 +45,7 @@ class BaseTask:
     task_id: str = ""
     name: str = ""
     description: str = ""
+    tags: tuple[str, ...] = ()
     policy_options: dict[str, Any] = {}  # noqa: RUF012  replaced in __init__, never changed
     _last_error: Any = None
 
@@ -54,7 +58,13 @@ class BaseTask:
             cls.executor = "thread"
 
     def __init__(
-        self, task_id: str, name: str | None = None, *, description: str = "", **policy_options: Any
+        self,
+        task_id: str,
+        name: str | None = None,
+        *,
+        description: str = "",
+        tags: Iterable[str] = (),
+        **policy_options: Any,
     ) -> None:
         check_task_id(task_id)
         self.task_id = task_id
@@ -62,6 +72,7 @@ class BaseTask:
         if not isinstance(description, str):
             raise DefinitionError("tasks.bad_description", task_id=task_id, value=description)
         self.description = description
+        self.tags = check_tags(task_id, tags)
         self.policy_options = dict(policy_options)
         self._check_policies()
         self._check_isolation()
@@ -158,6 +169,14 @@ def check_name(task_id: str, name: object) -> str:
             "tasks.unshowable_name", task_id=task_id, value=name[:80], limit=_NAME_LIMIT
         )
     return name
+
+
+def check_tags(task_id: str, tags: object) -> tuple[str, ...]:
+    """Return tags sorted and each once; raises DefinitionError where one may be none."""
+    checked = checked_tags(tags)
+    if checked is None:
+        raise DefinitionError("tasks.bad_tags", task_id=task_id, value=tags)
+    return checked
 
 
 def _is_showable(text: str) -> bool:

@@ -20,7 +20,7 @@ from task_scheduler.cli.standing import (
     schedule_text,
 )
 from task_scheduler.cli.tables import Cell, Column, Row
-from task_scheduler.cli.task_choice import chosen_tasks
+from task_scheduler.cli.task_choice import check_tags, chosen_tasks
 from task_scheduler.i18n import translate
 
 _WAITING = 1_000
@@ -36,6 +36,7 @@ _Runs = dict[str, dict[str, Any]]
         "tsk ls",
         "tsk ls 'sensor_*' --failed",
         "tsk ls --search pump --limit 50",
+        "tsk ls --tag pond",
         "tsk ls --json",
     ),
 )
@@ -43,6 +44,7 @@ _Runs = dict[str, dict[str, Any]]
 @click.option("--failed", "is_failed_only", is_flag=True)
 @click.option("--status", type=Choice(_STATUSES), metavar="STATUS")
 @click.option("--search", metavar="TEXT")
+@click.option("--tag", "tags", multiple=True, metavar="TAG")
 @click.option("--limit", type=Number(), metavar="N")
 @click.option("--after", metavar="TASK", default="")
 def command(
@@ -52,10 +54,12 @@ def command(
     is_failed_only: bool,
     status: str | None,
     search: str | None,
+    tags: tuple[str, ...],
     limit: int | None,
     after: str,
 ) -> None:
     """Print the tasks that fit."""
+    check_tags(session.view, tags)
 
     def fits(task: Mapping[str, Any], last: Mapping[str, Any] | None) -> bool:
         is_wanted = status is None or task["status"] == status
@@ -65,7 +69,7 @@ def command(
     last_of: _Runs = {}
     seen: list[str] = []
     is_more = False
-    for page in _pages(session, tasks, search, after):
+    for page in _pages(session, tasks, search, tags, after=after):
         ids = [task["task_id"] for task in page]
         last_runs = session.view.last_runs(ids)
         found = [task for task in page if fits(task, last_runs.get(task["task_id"]))]
@@ -96,23 +100,34 @@ def command(
         words = [*tasks, *(["--failed"] if is_failed_only else [])]
         words += ["--status", status] if status else []
         words += ["--search", search] if search else []
+        words += [word for tag in tags for word in ("--tag", tag)]
         words += ["--limit", str(limit), "--after", chosen[-1]["task_id"]]
         session.hint(translate("cli.next_page"), "tsk ls", *words)
         return
     _summary(session, chosen, last_of, moments, hidden=len(seen) - len(chosen))
-    if seen and not (tasks or search or after):
+    if seen and not (tasks or search or tags or after):
         say_declared(session, seen)
 
 
 def _pages(
-    session: Session, patterns: tuple[str, ...], search: str | None, after: str
+    session: Session,
+    patterns: tuple[str, ...],
+    search: str | None,
+    tags: tuple[str, ...],
+    *,
+    after: str,
 ) -> Iterator[_Tasks]:
     """Give the tasks that were named, or all of them a page at a time: there may be a million."""
     if patterns:
-        yield [task for task in chosen_tasks(session.view, patterns) if task["task_id"] > after]
+        chosen = chosen_tasks(session.view, patterns)
+        yield [
+            task for task in chosen if task["task_id"] > after and set(tags) <= set(task["tags"])
+        ]
         return
     view = session.view
-    while page := view.tasks(after=after, limit=_PAGE, search=search, with_quantiles=False):
+    while page := view.tasks(
+        after=after, limit=_PAGE, search=search, tags=tags, with_quantiles=False
+    ):
         yield page
         after = page[-1]["task_id"]
 

@@ -17,7 +17,11 @@ from task_scheduler.task_rules import moment_of
 
 @cli_command(
     "pause",
-    examples=("tsk pause data_upload --reason 'server moves'", "tsk pause '*' --for 2h"),
+    examples=(
+        "tsk pause data_upload --reason 'server moves'",
+        "tsk pause '*' --for 2h",
+        "tsk pause tag:pond",
+    ),
 )
 @click.argument("tasks", nargs=-1, required=True, metavar="TASK...")
 @click.option("--for", "seconds", type=Duration(), metavar="TIME")

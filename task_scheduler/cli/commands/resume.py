@@ -11,7 +11,7 @@ from task_scheduler.cli.task_choice import chosen_tasks
 from task_scheduler.i18n import translate
 
 
-@cli_command("resume", examples=("tsk resume data_upload", "tsk resume '*'"))
+@cli_command("resume", examples=("tsk resume data_upload", "tsk resume '*'", "tsk resume tag:pond"))
 @click.argument("tasks", nargs=-1, required=True, metavar="TASK...")
 @click.option("--from", "resume_from", metavar="MOMENT")
 def command(session: Session, tasks: tuple[str, ...], resume_from: str | None) -> None:

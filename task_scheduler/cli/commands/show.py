@@ -50,7 +50,8 @@ def command(session: Session, task: str, count: int) -> None:
     say_if_held(session)
     if not runs and not skips:
         session.say(translate("cli.never_ran"))
-        session.hint(translate("cli.next_run_it"), "tsk run", task)
+        if found["status"] != "unresolved":
+            session.hint(translate("cli.next_run_it"), "tsk run", task)
     elif is_failing(last) and last is not None and _has_output(session, last["run_id"]):
         session.hint(translate("cli.next_logs"), f"tsk logs {last['run_id']}")
 
@@ -64,12 +65,18 @@ def _usage_text(run: Mapping[str, Any]) -> str:
     measured = [attempt for attempt in run["attempts"] if attempt["cpu_seconds"] is not None]
     if not measured:
         return ""
-    memory = measured[-1]["peak_memory_bytes"]
+    last = measured[-1]
     return translate(
         "cli.usage_text",
-        cpu=duration_text(measured[-1]["cpu_seconds"]),
-        memory=NOTHING if memory is None else f"{memory / 1e6:.1f} MB",
+        cpu=duration_text(last["cpu_seconds"]),
+        memory=_megabytes(last["peak_memory_bytes"]),
+        read=_megabytes(last["read_bytes"]),
+        written=_megabytes(last["written_bytes"]),
     )
+
+
+def _megabytes(count: int | None) -> str:
+    return NOTHING if count is None else f"{count / 1e6:.1f} MB"
 
 
 def _facts(
@@ -80,11 +87,11 @@ def _facts(
     after: str,
     waiting: Sequence[Mapping[str, Any]],
 ) -> list[tuple[str, str]]:
-    rate = task["success_rate"]
     facts = {
         "task": task["task_id"],
         "name": task["name"],
         "description": task["description"],
+        "tags": ", ".join(task["tags"]),
         "kind": translate("cli.kind_text", kind=task["kind"], origin=task["origin"]),
         "status": translate(f"cli.status_{task['status']}"),
         "waiting": "; ".join(_wait_text(run, task, moments) for run in waiting),
@@ -92,30 +99,42 @@ def _facts(
         "paused": _pause_text(task, moments),
         "schedule": schedule_text(task),
         "after": after,
-        "next": moments.full(task["next_run_time"]),
+        "next": moments.due(task["next_run_time"]),
         "last": moments.full(task["last_run_time"]),
-        "runs": translate(
-            "cli.runs_text",
-            count=task["run_count"],
-            succeeded=task["success_count"],
-            failed=task["failure_count"],
-            skipped=task["skip_count"],
-            rate=NOTHING if rate is None else f"{rate:.1%}",
-        ),
-        "durations": translate(
-            "cli.durations_text",
-            last=duration_text(task["last_duration_seconds"]),
-            average=duration_text(task["average_duration_seconds"]),
-            p95=duration_text(task["p95_duration_seconds"]),
-            longest=duration_text(task["max_duration_seconds"]),
-        ),
+        "runs": _runs_text(task),
+        "durations": _durations_text(task) if task["run_count"] else "",
         "last_error": "" if task["last_error"] is None else str(task["last_error"]),
-        "definition": _plain_text(task["definition"], leave_out="description"),
+        "definition": _plain_text(task["definition"], leave_out=("description", "tags")),
         "policies": _policies_text(task["policies"]),
         "added": moments.precise(task["added_at"]),
         "zone": moments.zone_name(),
     }
     return [(translate(f"cli.fact_{name}"), showable(text)) for name, text in facts.items() if text]
+
+
+def _runs_text(task: Mapping[str, Any]) -> str:
+    """Return how many runs there were and how they ended."""
+    rate = task["success_rate"]
+    if rate is None:
+        return translate("cli.runs_none", skipped=task["skip_count"])
+    return translate(
+        "cli.runs_text",
+        count=task["run_count"],
+        succeeded=task["success_count"],
+        failed=task["failure_count"],
+        skipped=task["skip_count"],
+        rate=f"{rate:.1%}",
+    )
+
+
+def _durations_text(task: Mapping[str, Any]) -> str:
+    return translate(
+        "cli.durations_text",
+        last=duration_text(task["last_duration_seconds"]),
+        average=duration_text(task["average_duration_seconds"]),
+        p95=duration_text(task["p95_duration_seconds"]),
+        longest=duration_text(task["max_duration_seconds"]),
+    )
 
 
 def _wait_text(run: Mapping[str, Any], task: Mapping[str, Any], moments: Moments) -> str:
@@ -158,10 +177,10 @@ def _policies_text(policies: Mapping[str, Any]) -> str:
     )
 
 
-def _plain_text(values: Mapping[str, Any], *, leave_out: str = "") -> str:
+def _plain_text(values: Mapping[str, Any], *, leave_out: tuple[str, ...] = ()) -> str:
     """Return settings as ``key=value``: those that are set."""
     return "  ".join(
         f"{name}={value}"
         for name, value in values.items()
-        if name != leave_out and value not in (None, "", [], {})
+        if name not in leave_out and value not in (None, "", [], {})
     )
