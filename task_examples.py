@@ -7,6 +7,7 @@ from pathlib import Path
 
 NEEDS = (
     "click",
+    "h11",
     "holidays",
     "httpx",
     "prometheus_client",

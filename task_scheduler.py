@@ -10,6 +10,7 @@ from pathlib import Path
 
 NEEDS = (
     "click",
+    "h11",
     "holidays",
     "httpx",
     "prometheus_client",

@@ -85,7 +85,9 @@ class AlertCare:
         return ended
 
     def ping(self, check_id: str, kind: str = "success", text: str | None = None) -> None:
-        """Take a sign of life of something that runs elsewhere: ``success``, ``start``, ``fail``.
+        """Take a sign of life of something that runs elsewhere.
+
+        `kind` is ``success``, ``start``, ``fail``, or ``log`` for a text that says neither.
 
         Raises TaskNotFoundError for what the configuration does not expect any of, under
         ``alerts.expected``.
@@ -125,9 +127,9 @@ class AlertCare:
         """Go by what the configuration says of alerts now."""
         settings = self.config.settings
         alerts = settings.alerts
-        has_any = bool(alerts.channels or alerts.pings or alerts.heartbeat) or any(
-            entry.ping_url for entry in settings.entries.values()
-        )
+        has_any = bool(
+            alerts.channels or alerts.pings or alerts.heartbeat or alerts.ping_in
+        ) or any(entry.ping_url for entry in settings.entries.values())
         if self._office is None and not has_any:
             return
         is_new = self._office is None
@@ -151,6 +153,7 @@ class AlertCare:
                     clock=self._clock,
                     fetch=self._reader.fetch,
                     write=self._write_records,
+                    take_ping=self.ping,
                     runs_folder=self.files.runs,
                     ledger=str(self.files.database),
                     mask=self._guard.masker.mask,

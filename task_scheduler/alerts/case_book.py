@@ -7,10 +7,9 @@ be heard of at all. Pure; what is told of an alert, and when, is `telling`'s.
 from __future__ import annotations
 
 from collections import defaultdict
-from fnmatch import fnmatchcase
 
 from task_scheduler.alerts.memory import Alert, Memory, Part, Sample
-from task_scheduler.alerts.rules import AlertKind, AlertPlan, Rule
+from task_scheduler.alerts.rules import AlertKind, AlertPlan, Rule, is_named
 from task_scheduler.core.model import SECOND, Microseconds
 
 __all__ = ["FORGIVEN", "CaseBook"]
@@ -158,7 +157,7 @@ class CaseBook:
     def is_muted(self, task_id: str, now: Microseconds) -> bool:
         """Whether nothing is to be told of a task."""
         if any(
-            now < silence.until and fnmatchcase(task_id, silence.pattern)
+            now < silence.until and is_named(task_id, (silence.pattern,), self.plan.tagged)
             for silence in self.memory.silences
         ):
             return True

@@ -205,6 +205,14 @@ class Composer:
             case AlertKind.SLOW:
                 took, _, usual = error.partition("/")
                 return translate("alerts.what_slow", took=took, usual=usual)
+            case AlertKind.HEAVY:
+                used, _, most = error.partition("/")
+                name, is_bytes = notice.cause, notice.cause.endswith("_bytes")
+                return translate(
+                    f"alerts.what_heavy_{name}",
+                    used=_amount(used, is_bytes=is_bytes),
+                    most=_amount(most, is_bytes=is_bytes),
+                )
             case AlertKind.UNRESOLVED:
                 return error or translate("alerts.what_unresolved")
             case AlertKind.SILENT:
@@ -389,3 +397,12 @@ def _commands(notice: Notice, sample: Sample) -> list[str]:
     if notice.about in (AlertKind.FAILED, AlertKind.MISSED):
         commands.append(f"tsk run {task_id}")
     return [*dict.fromkeys(commands), f"tsk alerts silence {task_id} --for 2h"]
+
+
+def _amount(text: str, *, is_bytes: bool) -> str:
+    """Return an amount as people write it; what is none stays as it is."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return f"{number / 1e6:.1f} MB" if is_bytes else f"{number:.1f} s"

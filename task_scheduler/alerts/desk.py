@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from task_scheduler.alerts import signs
@@ -27,6 +28,7 @@ from task_scheduler.core import events
 from task_scheduler.core.faults import FaultKind, Trouble
 from task_scheduler.core.model import SECOND, Microseconds, Outcome
 from task_scheduler.core.ports import Clock
+from task_scheduler.core.tags import tags_in
 
 __all__ = ["AlertDesk", "Write"]
 
@@ -77,6 +79,9 @@ class AlertDesk:
         """Deliveries of which something changed."""
         self._error = ""
         self._wants_silences = True
+        self._wants_tags = True
+        self._judged = self.plan
+        """The plan by which is judged, as it was handed in: what has which tag changes."""
         self._seen_at: Microseconds = 0
         self._looked_at = self._saved_at = self._pruned_at = -_PRUNE
         self._last_delivery_id = 0
@@ -134,7 +139,8 @@ class AlertDesk:
             return False
         judge = self._judge
         is_watching = judge is None or judge.is_watching
-        return is_watching or bool(self._suspects) or self.plan.has(AlertKind.SLOW)
+        is_measuring = self.plan.has(AlertKind.SLOW, AlertKind.HEAVY)
+        return is_watching or bool(self._suspects) or is_measuring
 
     def trouble(self) -> Trouble | None:
         """Return what keeps people from hearing what is wrong, if anything does."""
@@ -144,6 +150,10 @@ class AlertDesk:
         return None if courier is None else courier.trouble()
 
     def _may_matter(self, event: events.Event) -> bool:
+        if isinstance(event, events.EntryAdded | events.EntriesAdded):
+            # Read again before anything is judged: nothing else follows from it.
+            self._wants_tags = True
+            return False
         if isinstance(event, events.RunSettled):
             if event.outcome is Outcome.SUCCEEDED:
                 judge = self._judge
@@ -204,12 +214,12 @@ class AlertDesk:
 
     def _turn(self, judge: Judge) -> None:
         now, memory = self._clock.now(), judge.memory
-        if judge.plan is not self.plan:
-            judge.adopt(self.plan)
+        self._read_tags(judge)
         # All that waits, before anything is said of it; in parts, for the sake of memory.
         for _ in range(1 + len(self._events) // _BATCH):
             found = self._signs(judge, now)
             self._read_silences(memory, now)
+            self._read_tags(judge)
             for sign in found:
                 judge.take(sign)
         self._look(judge, now)
@@ -237,7 +247,7 @@ class AlertDesk:
                 self._wants_silences = True
         found = self._reader.signs_of(told, now)
         self._learn(judge, found)
-        return found
+        return [*found, *(self._reader.used_by(told) if self.plan.has(AlertKind.HEAVY) else ())]
 
     def _look(self, judge: Judge, now: Microseconds) -> None:
         """Look at the ledger for what no event tells of, every few seconds."""
@@ -277,7 +287,22 @@ class AlertDesk:
         if self._wants_silences:
             rows = self._reader.ask("silences_now", [], now=now)
             memory.silences = tuple(Silence(row["pattern"], row["until"]) for row in rows)
-            self._wants_silences = False
+            self._wants_silences, self._wants_tags = False, True
+
+    def _read_tags(self, judge: Judge) -> None:
+        """Judge by the plan of the moment, with the tasks that have the tags it names."""
+        if self._judged is self.plan and not self._wants_tags:
+            return
+        self._wants_tags, self._judged = False, self.plan
+        judge.adopt(self._with_tags(judge.memory))
+
+    def _with_tags(self, memory: Memory) -> AlertPlan:
+        plan = self._judged
+        tags = plan.named_tags() | tags_in(silence.pattern for silence in memory.silences)
+        if not tags:
+            return plan
+        found = self._reader.ask("tagged", {}, tags=sorted(tags))
+        return replace(plan, tagged={tag: frozenset(ids) for tag, ids in found.items()})
 
     # -- messages -------------------------------------------------------------------------------
 
@@ -323,7 +348,8 @@ class AlertDesk:
         """Return a judge who remembers what an earlier process did, and tell what it could not."""
         now = self._clock.now()
         memory, waiting = self._memory()
-        judge = Judge(self.plan, memory)
+        self._judged = self.plan
+        judge = Judge(self._with_tags(memory), memory)
         self._courier = self._new_courier(self._note)
         self._courier.start()
         if self._reader.ask("ledger_row", {}).get("held_at") is None:

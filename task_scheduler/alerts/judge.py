@@ -33,6 +33,7 @@ from task_scheduler.alerts.signs import (
     Sign,
     Standing,
     Succeeded,
+    Used,
 )
 from task_scheduler.alerts.telling import Teller
 from task_scheduler.alerts.usual import slow_from
@@ -77,6 +78,8 @@ class Judge:
                 self._fail(sign)
             case Succeeded():
                 self._succeed(sign)
+            case Used():
+                self._use(sign)
             case Missed():
                 self._miss(sign)
             case Look():
@@ -99,9 +102,9 @@ class Judge:
     def needs_history(self, task_id: str) -> bool:
         """Whether a rule counts what this task did, and nothing of it is known yet."""
         return task_id not in self.memory.records and any(
-            rule.needs_history and rule.wants(kind, task_id)
-            for rule in self.plan.rules
+            rule.needs_history
             for kind in (AlertKind.FAILED, AlertKind.SLOW)
+            for rule in self.plan.rules_for(kind, task_id)
         )
 
     @property
@@ -113,7 +116,8 @@ class Judge:
         """Whether it matters that a run of this task went well; any thread may ask."""
         if task_id in self.book.of_task or task_id in self._struggling:
             return True
-        return any(rule.wants(AlertKind.SLOW, task_id) for rule in self.plan.rules)
+        plan = self.plan
+        return any(plan.rules_for(kind, task_id) for kind in (AlertKind.SLOW, AlertKind.HEAVY))
 
     def _fail(self, sign: Failed) -> None:
         record = self.memory.record(sign.task_id)
@@ -158,6 +162,22 @@ class Judge:
         for rule in self.plan.rules_for(AlertKind.SLOW, sign.task_id):
             self.book.open(rule, AlertKind.SLOW, "", sample)
 
+    def _use(self, sign: Used) -> None:
+        """Open where a run used too much, and close where it did not any more."""
+        for rule in self.plan.rules_for(AlertKind.HEAVY, sign.task_id):
+            over = [
+                (name, sign.amounts[name], most)
+                for name, most in rule.most.items()
+                if sign.amounts.get(name, 0) > most
+            ]
+            for alert in self.book.alerts_with(sign.task_id, AlertKind.HEAVY):
+                if alert.rule == rule.name and alert.cause not in [name for name, *_ in over]:
+                    self.book.close(alert, sign.task_id, sign.at)
+            for name, used, most in over:
+                text = f"{used}/{most}"
+                sample = Sample(sign.task_id, sign.name, sign.run_id, 0, text, sign.at)
+                self.book.open(rule, AlertKind.HEAVY, name, sample)
+
     def _miss(self, sign: Missed) -> None:
         sample = Sample(sign.task_id, sign.name, None, 0, sign.reason, sign.at)
         for rule in self.plan.rules_for(AlertKind.MISSED, sign.task_id):
@@ -169,6 +189,9 @@ class Judge:
             self.book.open(rule, AlertKind.FAULT, sign.kind, sample)
 
     def _ping(self, sign: Pinged) -> None:
+        if sign.kind == "log":
+            # It says something, and not how it is.
+            return
         before = self.memory.pings.get(sign.check_id, PingState(sign.at))
         if sign.kind == "start":
             self.memory.pings[sign.check_id] = replace(before, started_at=sign.at)

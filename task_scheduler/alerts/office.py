@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from task_scheduler.alerts.composer import Composer, Identity
 from task_scheduler.alerts.courier import Courier, Delivery
@@ -23,6 +23,9 @@ from task_scheduler.core.events import Event, SchedulerStarted
 from task_scheduler.core.faults import Trouble
 from task_scheduler.core.ports import Clock
 from task_scheduler.errors import StoreError, TaskSchedulerError
+
+if TYPE_CHECKING:
+    from task_scheduler.alerts.ping_door import PingDoor, Take
 
 __all__ = ["AlertOffice", "OfficeParts"]
 
@@ -37,6 +40,7 @@ class OfficeParts:
     fetch: Callable[..., Any]
     """Reads the ledger."""
     write: Write
+    take_ping: Take
     runs_folder: Path
     ledger: str
     """The path of the ledger, for people."""
@@ -69,6 +73,7 @@ class AlertOffice:
             keep_days=parts.keep_days,
         )
         self._pinger: Pinger | None = None
+        self._door: PingDoor | None = None
         self._is_begun = False
 
     def adopt(self, plan: AlertPlan) -> None:
@@ -103,13 +108,18 @@ class AlertOffice:
             return
         self._is_begun = False
         self.desk.close(_STOP_SECONDS)
+        door, self._door = self._door, None
+        if door is not None:
+            door.close(2.0)
         pinger, self._pinger = self._pinger, None
         if pinger is not None:
             pinger.close(2.0)
 
     def trouble(self) -> Trouble | None:
         """Return what keeps people from hearing what is wrong, if anything does."""
-        return self.desk.trouble() if self._is_begun else None
+        if not self._is_begun:
+            return None
+        return self.desk.trouble() or (self._door.trouble() if self._door is not None else None)
 
     def identity(self) -> Identity:
         """Return who speaks."""
@@ -136,6 +146,13 @@ class AlertOffice:
 
     def _begin(self) -> None:
         """Begin what the plan asks for; what runs already goes on."""
+        if self._door is not None:
+            self._door.wake()
+        elif self.plan.door is not None:
+            from task_scheduler.alerts.ping_door import PingDoor  # few have one
+
+            self._door = PingDoor(plan=lambda: self.plan, take=self._parts.take_ping)
+            self._door.start()
         if self.plan.rules:
             self.desk.start()
         if (self.plan.pings or self.plan.heartbeat) and self._pinger is None:

@@ -66,6 +66,18 @@ class SignReader:
                 found.append(sign)
         return found
 
+    def used_by(self, told: Sequence[events.Event]) -> list[signs.Used]:
+        """Return what the runs used that ended by these events, as far as it was measured."""
+        ended = [e for e in told if isinstance(e, events.RunSettled)]
+        if not ended:
+            return []
+        found = self.ask("usage_of_runs", {}, ids=[event.run_id for event in ended])
+        return [
+            signs.Used(event.task_id, event.name, event.run_id, _amounts(row), event.at)
+            for event in ended
+            if (row := found.get(str(event.run_id))) is not None
+        ]
+
     def missed_ends(self, since: Microseconds) -> list[events.RunSettled]:
         """Return as events what ended badly since a moment and may have been told to nobody."""
         rows = self.ask("alert_missed_ends", [], since=since, limit=_MOST)
@@ -150,6 +162,11 @@ class SignReader:
 
     def _error_line(self, output: str | None) -> str:
         return error_line(last_lines(self._runs_folder / output, _LINES)) if output else ""
+
+
+def _amounts(row: Sequence[float | None]) -> dict[str, float]:
+    names = ("memory_bytes", "cpu_seconds", "read_bytes", "written_bytes")
+    return {name: of for name, of in zip(names, row, strict=True) if of is not None}
 
 
 def _failed(event: events.RunSettled, exit_code: int | None, line: str) -> signs.Failed:

@@ -6,13 +6,14 @@ written in a configuration, nor what a channel does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, TypeAlias
 
 from task_scheduler.core.model import SECOND, Microseconds
+from task_scheduler.core.tags import tag_of, tags_in
 from task_scheduler.schedules.calendars.named_calendar import Calendar, merged
 from task_scheduler.schedules.zones import Zone, local_zone
 
@@ -20,13 +21,18 @@ __all__ = [
     "AlertKind",
     "AlertPlan",
     "Channel",
+    "Door",
     "Expectation",
     "Heartbeat",
     "Maintenance",
     "Rule",
+    "Tagged",
     "is_named",
     "stretch_end",
 ]
+
+Tagged: TypeAlias = Mapping[str, Collection[str]]
+"""The ids of the tasks that have a tag, by tag."""
 
 _MINUTE = 60 * SECOND
 _HOUR = 60 * _MINUTE
@@ -48,6 +54,8 @@ class AlertKind(StrEnum):
     """A run takes longer than it may."""
     SLOW = "slow"
     """A run takes longer than its task usually does."""
+    HEAVY = "heavy"
+    """A run used more than it may of processor, memory or disk."""
     UNRESOLVED = "unresolved"
     """A task does not fire: its code is gone, or its rule raises."""
     SILENT = "silent"
@@ -64,20 +72,24 @@ class Rule:
     kinds: frozenset[AlertKind]
     channels: tuple[str, ...]
     tasks: tuple[str, ...] = ("*",)
-    """Ids, or patterns of them; of pings from elsewhere too."""
+    """Ids, or patterns of them, or ``tag:NAME``; of pings from elsewhere too."""
     in_a_row: int | None = None
     """So many failures without a success between them; None with `within`, else 1."""
     within: tuple[int, Microseconds] | None = None
     """So many failures in so long a time, successes between them or not."""
     late: Microseconds = _MINUTE
     overrun: Microseconds | None = None
+    most: Mapping[str, float] = field(default_factory=dict)
+    """What a run may use of ``memory_bytes``, ``cpu_seconds``, ``read_bytes`` and
+    ``written_bytes``."""
     is_recovery_told: bool = True
     is_urgent: bool = False
     """Whether it is told in quiet hours too."""
 
-    def wants(self, kind: AlertKind, task_id: str) -> bool:
+    def wants(self, kind: AlertKind, task_id: str, tagged: Tagged) -> bool:
         """Whether this is one of its kinds and one of its tasks; a fault is of no task."""
-        return kind in self.kinds and (kind is AlertKind.FAULT or is_named(task_id, self.tasks))
+        is_of_all = kind is AlertKind.FAULT
+        return kind in self.kinds and (is_of_all or is_named(task_id, self.tasks, tagged))
 
     @property
     def needs_history(self) -> bool:
@@ -120,6 +132,16 @@ class Heartbeat:
     every: Microseconds
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where what runs elsewhere says how it is, over HTTP."""
+
+    host: str
+    port: int
+    checks: Mapping[str, str]
+    """Whose signs of life they are, by the digest of the token."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertPlan:
     """Everything that a configuration says of alerts."""
@@ -143,14 +165,23 @@ class AlertPlan:
     pings: tuple[tuple[str, str], ...] = ()
     """Patterns of tasks, and the URL that hears of their runs; the first that fits."""
     heartbeat: Heartbeat | None = None
+    door: Door | None = None
+    tagged: Tagged = field(default_factory=dict)
+    """The tasks of the tags that it names, as the ledger has them at the moment."""
 
     def __bool__(self) -> bool:
         """Whether there is anything to do."""
-        return bool(self.rules or self.pings or self.heartbeat)
+        return bool(self.rules or self.pings or self.heartbeat or self.door)
 
     def rules_for(self, kind: AlertKind, task_id: str) -> list[Rule]:
         """Return the rules that want this."""
-        return [rule for rule in self.rules if rule.wants(kind, task_id)]
+        return [rule for rule in self.rules if rule.wants(kind, task_id, self.tagged)]
+
+    def named_tags(self) -> set[str]:
+        """Return the tags that it names."""
+        named = [rule.tasks for rule in self.rules]
+        named += [*self.parents.values(), *(window.tasks for window in self.maintenance)]
+        return {tag for patterns in named for tag in tags_in(patterns)}
 
     def has(self, *kinds: AlertKind) -> bool:
         """Whether a rule wants any of these."""
@@ -162,19 +193,26 @@ class AlertPlan:
 
     def named_parents(self, task_id: str) -> list[str]:
         """Return the tasks that silence this one by the configuration."""
-        return [parent for parent, tasks in self.parents.items() if is_named(task_id, tasks)]
+        return [p for p, tasks in self.parents.items() if is_named(task_id, tasks, self.tagged)]
 
     def is_in_maintenance(self, task_id: str, now: Microseconds) -> bool:
         """Whether nothing of a task is to be told now."""
         return any(
-            is_named(task_id, window.tasks) and stretch_end(window.calendar, now) is not None
+            is_named(task_id, window.tasks, self.tagged)
+            and stretch_end(window.calendar, now) is not None
             for window in self.maintenance
         )
 
 
-def is_named(task_id: str, patterns: Iterable[str]) -> bool:
-    """Whether an id is one of these, or fits one of their patterns."""
-    return any(task_id == pattern or fnmatchcase(task_id, pattern) for pattern in patterns)
+def is_named(task_id: str, patterns: Iterable[str], tagged: Tagged) -> bool:
+    """Whether an id is one of these, fits one of their patterns, or has a tag that one names."""
+    for pattern in patterns:
+        if task_id == pattern or fnmatchcase(task_id, pattern):
+            return True
+        tag = tag_of(pattern)
+        if tag is not None and task_id in tagged.get(tag, ()):
+            return True
+    return False
 
 
 def stretch_end(

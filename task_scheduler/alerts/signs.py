@@ -6,6 +6,7 @@ and outputs say, and of looks at the ledger; so the judge knows neither.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from task_scheduler.core.model import Microseconds
@@ -21,6 +22,7 @@ __all__ = [
     "Sign",
     "Standing",
     "Succeeded",
+    "Used",
 ]
 
 
@@ -50,6 +52,18 @@ class Succeeded(Sign):
     name: str
     run_id: int
     duration: Microseconds
+    at: Microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Used(Sign):
+    """What the programs of a run used, all attempts and all that they started."""
+
+    task_id: str
+    name: str
+    run_id: int
+    amounts: Mapping[str, float]
+    """By the names of `Rule.most`; what nobody measured is not there."""
     at: Microseconds
 
 
@@ -90,7 +104,7 @@ class Mended(Sign):
 
 @dataclass(frozen=True, slots=True)
 class Pinged(Sign):
-    """What runs elsewhere said how it is: ``success``, ``start`` or ``fail``."""
+    """What runs elsewhere said how it is: ``success``, ``start``, ``fail`` or ``log``."""
 
     check_id: str
     kind: str

@@ -17,7 +17,9 @@ from task_scheduler.core.model import Microseconds
 
 __all__ = ["Teller"]
 
-_FACTS = frozenset({AlertKind.FAILED, AlertKind.MISSED, AlertKind.SLOW, AlertKind.FAULT})
+_FACTS = frozenset(
+    {AlertKind.FAILED, AlertKind.MISSED, AlertKind.SLOW, AlertKind.HEAVY, AlertKind.FAULT}
+)
 """These happened, even if they are over before anybody was told; the others may pass unheard."""
 _NAMED = 20
 """The tasks that a message names."""

@@ -7,9 +7,10 @@ Responsible for: its keys, what pydantic cannot see of what is wrong with them, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from task_scheduler.alerts.rules import (
@@ -22,8 +23,14 @@ from task_scheduler.alerts.rules import (
     Rule,
 )
 from task_scheduler.config.calendar_files import CalendarError, calendar_of_plain
+from task_scheduler.config.ping_in import (
+    ExpectConfig,
+    PingInConfig,
+    door_of,
+    door_problems,
+)
 from task_scheduler.config.problems import KeyPath, hint_for
-from task_scheduler.config.sections import Model, Seconds, Text
+from task_scheduler.config.sections import Bytes, Model, Seconds, Text, absolute
 from task_scheduler.core.model import SECOND, Microseconds
 from task_scheduler.errors import ScheduleError
 from task_scheduler.i18n import translate
@@ -58,6 +65,10 @@ def _url(value: Any) -> Any:
     return value
 
 
+def _file(value: Any, info: ValidationInfo) -> Any:
+    return None if value is None else absolute(value, info)
+
+
 def _address(value: Any) -> Any:
     from email.headerregistry import Address  # takes longer than all the rest of this
     from email.utils import parseaddr
@@ -79,6 +90,7 @@ Url = Annotated[
 """Text that leads somewhere over HTTP."""
 _Address = Annotated[str, BeforeValidator(_address), Field(min_length=1)]
 _Span = Annotated[float, Field(ge=1, le=52 * _WEEK), Seconds]
+_Most = Annotated[int, Field(ge=1, le=1 << 60), Bytes]
 _Limit = Annotated[float, Field(ge=0.1, le=600), Seconds]
 
 
@@ -93,6 +105,8 @@ class MailConfig(Model):
     """Without it ``starttls``, and ``none`` on this machine."""
     username: Text | None = None
     password: Text | None = None
+    ca_file: Annotated[Path | None, BeforeValidator(_file)] = None
+    """The certificate of who vouches for the server; without it, whom this machine trusts."""
     timeout_seconds: _Limit = 30
 
 
@@ -152,11 +166,23 @@ class AlertRuleConfig(Model):
     name: Text | None = None
     on: Annotated[
         list[
-            Literal["failed", "late", "missed", "overrun", "slow", "unresolved", "silent", "fault"]
+            Literal[
+                "failed",
+                "late",
+                "missed",
+                "overrun",
+                "slow",
+                "heavy",
+                "unresolved",
+                "silent",
+                "fault",
+            ]
         ],
         Field(min_length=1),
     ]
     tasks: list[Text] = Field(default_factory=lambda: ["*"], min_length=1)
+    tags: list[Text] = Field(default_factory=list)
+    """Tasks with one of these, beside those of `tasks`; without `tasks`, these alone."""
     channels: list[Text] | None = None
     """None: all of them."""
     in_a_row: Annotated[int, Field(ge=1, le=1_000)] | None = None
@@ -164,6 +190,10 @@ class AlertRuleConfig(Model):
     within_seconds: _Span = 3_600
     late_seconds: _Span = 60
     overrun_seconds: _Span | None = None
+    memory_bytes: _Most | None = None
+    cpu_seconds: _Span | None = None
+    read_bytes: _Most | None = None
+    written_bytes: _Most | None = None
     recovered: bool = True
     urgent: bool = False
 
@@ -172,19 +202,13 @@ class MaintenanceConfig(Model):
     """Times in which nothing of some tasks is told."""
 
     tasks: list[Text] = Field(default_factory=lambda: ["*"], min_length=1)
+    tags: list[Text] = Field(default_factory=list)
     begin: Annotated[Text | None, Field(alias="from")] = None
     end: Annotated[Text | None, Field(alias="to")] = None
     weekdays: Text | None = None
     timezone: Text | None = None
     calendar: Text | None = None
     """The name of a calendar, instead of the others."""
-
-
-class ExpectConfig(Model):
-    """Signs of life of something that runs elsewhere."""
-
-    every_seconds: _Span
-    grace_seconds: Annotated[float, Field(ge=0, le=52 * _WEEK), Seconds] = 300
 
 
 class HeartbeatConfig(Model):
@@ -211,6 +235,7 @@ class AlertsSection(Model):
     expected: dict[str, ExpectConfig] = Field(default_factory=dict)
     pings: dict[str, Url] = Field(default_factory=dict)
     heartbeat: HeartbeatConfig | None = None
+    ping_in: PingInConfig | None = None
 
 
 _MODELS: Mapping[str, type[Model]] = {
@@ -220,6 +245,7 @@ _MODELS: Mapping[str, type[Model]] = {
     "apprise": AppriseConfig,
     "quiet_hours": QuietConfig,
     "heartbeat": HeartbeatConfig,
+    "ping_in": PingInConfig,
 }
 _OF_ITEMS: Mapping[str, type[Model]] = {
     "channels": ChannelConfig,
@@ -266,8 +292,12 @@ def alert_problems(section: AlertsSection, calendars: Calendars) -> Iterator[Ale
                 yield AlertProblem((*path, "channels", place), sentence)
         if "overrun" in rule.on and rule.overrun_seconds is None:
             yield AlertProblem((*path, "on"), translate("config.overrun_without_limit"))
+        if "heavy" in rule.on and not _most(rule):
+            yield AlertProblem((*path, "on"), translate("config.heavy_without_limit"))
         if not section.channels:
             yield AlertProblem(path, translate("config.rule_without_channel"))
+    for place_of, sentence in door_problems(section.ping_in, section.expected):
+        yield AlertProblem(place_of, sentence)
     for index, times in enumerate(section.maintenance):
         at: KeyPath = ("maintenance", index)
         if times.calendar is None:
@@ -322,7 +352,7 @@ def plan_of(
         parents={parent: tuple(tasks) for parent, tasks in section.parents.items()},
         maintenance=tuple(
             Maintenance(
-                tuple(times.tasks),
+                _tasks_of(times),
                 _window(times) if times.calendar is None else calendars.named(times.calendar),
             )
             for times in section.maintenance
@@ -335,6 +365,7 @@ def plan_of(
         heartbeat=None
         if heartbeat is None
         else Heartbeat(heartbeat.url, _micro(heartbeat.every_seconds)),
+        door=door_of(section.ping_in, section.expected),
     )
 
 
@@ -373,14 +404,27 @@ def _rule(rule: AlertRuleConfig, number: int, every: tuple[str, ...]) -> Rule:
         name=rule.name or f"rule {number}",
         kinds=frozenset(map(AlertKind, rule.on)),
         channels=every if rule.channels is None else tuple(rule.channels),
-        tasks=tuple(rule.tasks),
+        tasks=_tasks_of(rule),
         in_a_row=rule.in_a_row,
         within=within,
         late=_micro(rule.late_seconds),
         overrun=None if rule.overrun_seconds is None else _micro(rule.overrun_seconds),
+        most=_most(rule),
         is_recovery_told=rule.recovered,
         is_urgent=rule.urgent,
     )
+
+
+def _most(rule: AlertRuleConfig) -> dict[str, float]:
+    """Return what a run may use of each, where the rule says so."""
+    names = ("memory_bytes", "cpu_seconds", "read_bytes", "written_bytes")
+    return {name: most for name in names if (most := getattr(rule, name)) is not None}
+
+
+def _tasks_of(of: AlertRuleConfig | MaintenanceConfig) -> tuple[str, ...]:
+    """Return the patterns of its tasks, a tag as ``tag:NAME``."""
+    named = of.tasks if "tasks" in of.model_fields_set or not of.tags else []
+    return (*named, *(f"tag:{tag}" for tag in of.tags))
 
 
 def _channel(name: str, of: ChannelConfig) -> Channel:
@@ -430,6 +474,7 @@ def _mail_target(mail: MailConfig) -> Any:
         security=security,
         username=mail.username,
         password=mail.password,
+        ca_file=None if mail.ca_file is None else str(mail.ca_file),
         timeout_seconds=mail.timeout_seconds,
     )
 

@@ -13,7 +13,7 @@ from task_scheduler.errors import DefinitionError
 
 __all__ = ["AlertRecords"]
 
-PING_KINDS = ("success", "start", "fail")
+PING_KINDS = ("success", "start", "fail", "log")
 
 
 class AlertRecords:

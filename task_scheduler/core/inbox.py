@@ -17,7 +17,9 @@ __all__ = [
     "AddEntries",
     "BackfillRange",
     "CancelRun",
+    "CollectLedger",
     "Command",
+    "DeclareEntries",
     "EndSilences",
     "Fact",
     "Inbox",
@@ -79,6 +81,19 @@ class AddEntries(Command):
     """Add or change entries; answers with their ids."""
 
     entries: Sequence[Entry]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclareEntries(Command):
+    """Take up what a configuration declares, new or changed, and archive what it does not any more.
+
+    Answers with the ids that came ``restored`` out of the archive, and that were ``archived``.
+    """
+
+    entries: Sequence[Entry]
+    archived: Sequence[str] = ()
+    missing: Sequence[str] = ()
+    """Functions that cannot be imported: entries that need them stay visible, and do not fire."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +169,14 @@ class ReleaseLedger(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CollectLedger(Command):
+    """Record that somebody lets old runs go at once; retention does it, beside the engine."""
+
+    is_vacuuming: bool = False
+    """Whether the ledger is to be written anew too, however little that gains."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetPools(Command):
     """Give pools these numbers of places from now on; what runs goes on."""
 
@@ -188,7 +211,10 @@ class EndSilences(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakePing(Command):
-    """Take a sign of life of something that runs elsewhere: ``success``, ``start`` or ``fail``."""
+    """Take a sign of life of something that runs elsewhere.
+
+    `kind` is ``success``, ``start``, ``fail``, or ``log`` for a text that says neither.
+    """
 
     check_id: str
     kind: str

@@ -37,6 +37,8 @@ class MailTarget:
     username: str | None = None
     password: str | None = None
     """May be a reference to a secret."""
+    ca_file: str | None = None
+    """Who vouches for the server, where that is none of those whom this machine trusts."""
     timeout_seconds: float = 30.0
 
     @property
@@ -58,6 +60,8 @@ class MailTarget:
             raise ChannelError(text, is_final=error.smtp_code >= _FIRST_FINAL) from error
         except (smtplib.SMTPException, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
+            if isinstance(error, FileNotFoundError):
+                reason = f"{reason}: {self.ca_file}"
             raise ChannelError(f"{self.host}:{self.port}: {reason}") from error
         if refused:
             left_out = "; ".join(f"{who}: {_answer(*why)}" for who, why in refused.items())
@@ -65,7 +69,9 @@ class MailTarget:
         return translate("alerts.accepted")
 
     def _connected(self, reveal: Reveal) -> smtplib.SMTP:
-        context = ssl.create_default_context()
+        context = None
+        if self.security != "none":
+            context = ssl.create_default_context(cafile=self.ca_file)
         seconds = self.timeout_seconds
         server: smtplib.SMTP
         if self.security == "tls":

@@ -12,16 +12,19 @@ from task_scheduler.cli.exit_codes import ExitCode
 from task_scheduler.cli.holders import refuse_mute
 from task_scheduler.cli.moments import NOTHING
 from task_scheduler.cli.parameters import Choice, Duration, Number
+from task_scheduler.cli.pings import expected_pings, put_pings, put_token
 from task_scheduler.cli.session import Session
 from task_scheduler.cli.tables import Cell, Column, Row
+from task_scheduler.cli.task_choice import check_tags
+from task_scheduler.core.tags import tag_of
 from task_scheduler.i18n import translate
 
 _GLOB = frozenset("*?[")
 _HOUR = 3_600.0
 _MARKS = {"delivered": ("✓", "green"), "waiting": ("●", "blue"), "superseded": ("⊘", "dim")}
-_WORDS = ("ls", "log", "test", "silence", "unsilence")
-_NEEDY = frozenset({"silence", "unsilence"})
-"""These are about a task, or a pattern of them."""
+_WORDS = ("ls", "log", "test", "silence", "unsilence", "token")
+_NEEDY = frozenset({"silence", "unsilence", "token"})
+"""These are about a task or a pattern of them, or about something that runs elsewhere."""
 
 
 @cli_command(
@@ -31,10 +34,14 @@ _NEEDY = frozenset({"silence", "unsilence"})
         "tsk alerts log",
         "tsk alerts test ops",
         "tsk alerts silence 'pond_*' --for 2h --reason 'cleaning'",
+        "tsk alerts silence tag:pond --for 30m",
         "tsk alerts unsilence 'pond_*'",
+        "tsk alerts token nas_backup",
     ),
 )
-@click.argument("what", required=False, default="ls", type=Choice(_WORDS))
+@click.argument(
+    "what", required=False, default="ls", type=Choice(_WORDS), metavar=f"[{'|'.join(_WORDS)}]"
+)
 @click.argument("target", required=False, metavar="[TASK|CHANNEL]")
 @click.option("--all", "with_closed", is_flag=True)
 @click.option("-n", "--last", "count", type=Number(), default=50, metavar="N")
@@ -52,6 +59,7 @@ def command(session: Session, what: str, target: str | None, **options: Any) -> 
         "test": lambda: _test(session, target),
         "silence": lambda: _silence(session, str(target), options),
         "unsilence": lambda: _unsilence(session, str(target)),
+        "token": lambda: put_token(session, str(target)),
     }
     return doers[what]()
 
@@ -67,14 +75,25 @@ def _list(session: Session, *, with_closed: bool, count: int) -> ExitCode:
             session.record("alert_state", alert)
     elif session.is_json:
         session.document(
-            "alerts", {"alerts": alerts, "silences": silences, "pings": scheduler.pings()}
+            "alerts",
+            {
+                "alerts": alerts,
+                "silences": silences,
+                "pings": scheduler.pings(),
+                "expected": expected_pings(session),
+            },
         )
     else:
         if alerts:
             _put_alerts(session, alerts)
         else:
             session.say(translate("cli.no_alerts"))
+        if alerts and silences:
+            session.put()
         _put_silences(session, silences)
+        if (alerts or silences) and scheduler.config.settings.alerts.expected:
+            session.put()
+        put_pings(session)
         if not scheduler.config.settings.alerts.channels:
             session.say(translate("cli.warning", sentence=translate("alerts.no_channels")))
         elif has_open:
@@ -171,7 +190,10 @@ def _silence(session: Session, pattern: str, options: dict[str, Any]) -> ExitCod
     if options["seconds"] is not None and options["until"] is not None:
         raise click.UsageError(translate("cli.for_and_until"))
     scheduler = session.scheduler
-    if not _GLOB & set(pattern) and pattern not in scheduler.config.settings.alerts.expected:
+    tag = tag_of(pattern)
+    if tag is not None:
+        check_tags(session.view, [tag])
+    elif not _GLOB & set(pattern) and pattern not in scheduler.config.settings.alerts.expected:
         # An unknown task is most often a slip: silencing nothing would look like silence.
         session.view.task(pattern)
     refuse_mute(session)

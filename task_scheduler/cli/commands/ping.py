@@ -15,14 +15,23 @@ from task_scheduler.i18n import translate
 @click.argument("check_id", metavar="ID")
 @click.option("--start", "is_start", is_flag=True)
 @click.option("--fail", "is_failure", is_flag=True)
+@click.option("--log", "is_log", is_flag=True)
 @click.option("-m", "--message", metavar="TEXT")
 def command(
-    session: Session, check_id: str, is_start: bool, is_failure: bool, message: str | None
+    session: Session,
+    check_id: str,
+    *,
+    is_start: bool,
+    is_failure: bool,
+    is_log: bool,
+    message: str | None,
 ) -> ExitCode:
     """Take one sign of life."""
-    if is_start and is_failure:
+    kinds = {"start": is_start, "fail": is_failure, "log": is_log}
+    asked = [kind for kind, is_asked in kinds.items() if is_asked]
+    if len(asked) > 1:
         raise click.UsageError(translate("cli.ping_one"))
-    kind = "start" if is_start else "fail" if is_failure else "success"
+    [kind] = asked or ["success"]
     refuse_mute(session)
     session.scheduler.ping(check_id, kind, message)
     if session.is_json:

@@ -64,8 +64,10 @@ SELECT json_group_array(json_object('silence_id', silence_id, 'pattern', pattern
 -- What runs elsewhere says how it is.
 INSERT INTO pings (check_id, at, kind, started_at, fine_at, text)
 VALUES (:check_id, :now, :kind, iif(:kind = 'start', :now, NULL), :now, :text)
-ON CONFLICT (check_id) DO UPDATE SET at = excluded.at, kind = excluded.kind, started_at = excluded.started_at,
-    text = excluded.text, fine_at = iif(excluded.kind = 'success', excluded.at, fine_at);
+ON CONFLICT (check_id) DO UPDATE SET text = excluded.text,
+    at = iif(excluded.kind = 'log', at, excluded.at), kind = iif(excluded.kind = 'log', kind, excluded.kind),
+    started_at = iif(excluded.kind = 'log', started_at, excluded.started_at),
+    fine_at = iif(excluded.kind = 'success', excluded.at, fine_at);
 
 -- name: expect_pings
 -- From now on signs of life are expected of these, if they are not yet.

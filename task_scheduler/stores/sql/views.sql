@@ -2,6 +2,11 @@
 -- How many entries there are.
 SELECT count(*) FROM progress;
 
+-- name: ledger_room
+-- How many bytes the ledger takes, and how many of them are free.
+SELECT json_object('size', (SELECT page_count FROM pragma_page_count) * page_size,
+    'free', (SELECT freelist_count FROM pragma_freelist_count) * page_size) FROM pragma_page_size;
+
 -- name: task_status
 -- Where tasks stand: all after an id, a page at a time, or those named.
 SELECT json_group_array(json_object(
@@ -38,6 +43,19 @@ SELECT json_group_object(task_id, duration) FROM (
         WHERE r.ended_at IS NOT NULL AND r.started_at IS NOT NULL))
 WHERE position = max(1, CAST(total * 0.95 + 0.999999 AS INTEGER));
 
+-- name: usual_durations
+-- The median of each named task over those of its latest runs that succeeded.
+SELECT json_group_object(task_id, duration) FROM (
+    SELECT task_id, duration, row_number() OVER (PARTITION BY task_id ORDER BY duration) AS position,
+        count(*) OVER (PARTITION BY task_id) AS total
+    FROM (
+        SELECT r.task_id, r.ended_at - r.started_at AS duration
+        FROM json_each(:ids) AS t JOIN runs AS r ON r.task_id = t.value AND r.run_id IN (
+            SELECT latest.run_id FROM runs AS latest WHERE latest.task_id = t.value
+            ORDER BY latest.run_id DESC LIMIT :sample)
+        WHERE r.state = 'succeeded' AND r.ended_at IS NOT NULL AND r.started_at IS NOT NULL))
+WHERE position = (total + 1) / 2;
+
 -- name: ids_from
 -- The tasks that one kind of source declared, other than programs.
 SELECT json_group_array(task_id) FROM entries WHERE origin <> 'api' AND origin = :origin;
@@ -49,6 +67,15 @@ SELECT count(*) FROM runs WHERE state IN ('waiting', 'running') AND state = 'run
 -- name: count_backlog
 -- The runs that are due and that nobody has begun.
 SELECT count(*) FROM runs WHERE state IN ('waiting', 'running') AND state = 'waiting' AND due_at <= :now;
+
+-- name: standing_of_tasks
+-- How tasks stand: those that are named, and as many more as there is room for; with the last success among their
+-- latest runs.
+SELECT json_group_array(json_array(p.task_id, p.next_due_at, p.paused_at IS NOT NULL, p.is_resolved = 0,
+    (SELECT max(ended_at) FROM (SELECT r.state, r.ended_at FROM runs AS r INDEXED BY runs_of_task
+        WHERE r.task_id = p.task_id ORDER BY r.run_id DESC LIMIT 20) WHERE state = 'succeeded')))
+FROM progress AS p WHERE p.task_id IN (SELECT value FROM json_each(:ids) UNION ALL SELECT * FROM (
+    SELECT task_id FROM progress WHERE task_id NOT IN (SELECT value FROM json_each(:ids)) ORDER BY task_id LIMIT :room));
 
 -- name: find_runs
 -- The newest runs, a page at a time; with a state only of those that most runs come to.
@@ -93,11 +120,19 @@ SELECT json_object('run_id', run_id, 'task_id', task_id, 'key', key, 'origin', o
     'attempt', attempt, 'started_at', started_at, 'ended_at', ended_at, 'error', error, 'reason', reason)
 FROM runs WHERE run_id = :run_id;
 
+-- name: usage_of_runs
+-- What runs used, by all of their attempts: the most memory, and the sums of the rest; of those that were measured.
+SELECT json_group_object(run_id, json_array(memory, cpu, bytes_read, bytes_written)) FROM (
+    SELECT run_id, max(peak_memory_bytes) AS memory, sum(cpu_seconds) AS cpu, sum(read_bytes) AS bytes_read,
+        sum(written_bytes) AS bytes_written FROM attempts
+    WHERE run_id IN (SELECT value FROM json_each(:ids)) AND cpu_seconds IS NOT NULL GROUP BY run_id);
+
 -- name: list_attempts
 -- The attempts of one run, oldest first.
 SELECT json_group_array(json_object('attempt', attempt, 'token', token, 'outcome', outcome,
     'started_at', started_at, 'ended_at', ended_at, 'error', error, 'exit_code', exit_code,
-    'output_path', output_path, 'cpu_seconds', cpu_seconds, 'peak_memory_bytes', peak_memory_bytes)) FROM (
+    'output_path', output_path, 'cpu_seconds', cpu_seconds, 'peak_memory_bytes', peak_memory_bytes,
+    'read_bytes', read_bytes, 'written_bytes', written_bytes)) FROM (
     SELECT * FROM attempts WHERE run_id = :run_id ORDER BY token);
 
 -- name: list_skips

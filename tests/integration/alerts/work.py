@@ -9,3 +9,7 @@ def fail() -> bool:
 
 def work() -> bool:
     return True
+
+
+def crash() -> bool:
+    raise RuntimeError("no water")

@@ -7,7 +7,7 @@ import pytest
 from task_scheduler.alerts.judge import Judge
 from task_scheduler.alerts.notices import NoticeKind
 from task_scheduler.alerts.rules import AlertKind
-from task_scheduler.alerts.signs import Faulted, Gone, Look, Mended, Missed, Sign, Standing
+from task_scheduler.alerts.signs import Faulted, Gone, Look, Mended, Missed, Sign, Standing, Used
 from tests.unit.alerts.tables import (
     DAY,
     HOUR,
@@ -296,3 +296,39 @@ def test_a_removed_task_is_not_spoken_of_any_more() -> None:
     judge.take(Gone("upload"))
 
     assert heard(judge, [], 300) == []
+
+
+# -- what runs use -------------------------------------------------------------------------------
+
+
+def used(second: float = 0, task_id: str = "upload", **amounts: float) -> Used:
+    return Used(task_id, task_id, 1, amounts, at(second))
+
+
+def test_a_run_that_uses_too_much_is_told_and_the_next_that_does_not_ends_it() -> None:
+    plan = with_rule(most={"memory_bytes": 200e6, "cpu_seconds": 60})
+
+    told = heard(
+        Judge(plan),
+        [
+            used(memory_bytes=199e6, cpu_seconds=60),
+            used(10, memory_bytes=201e6, cpu_seconds=1),
+            used(300, memory_bytes=100e6),
+        ],
+        1_000,
+    )
+
+    assert told == ["70 opened", "300 recovered"]
+
+
+def test_each_of_what_is_too_much_is_an_alert_of_its_own() -> None:
+    plan = with_rule(most={"memory_bytes": 200e6, "written_bytes": 1e9})
+
+    found = notices(Judge(plan), [used(memory_bytes=300e6, written_bytes=2e9)], 100)
+
+    assert {notice.cause for notice in found} == {"memory_bytes", "written_bytes"}
+    assert {notice.about for notice in found} == {AlertKind.HEAVY}
+
+
+def test_what_nobody_measured_is_not_too_much() -> None:
+    assert heard(Judge(with_rule(most={"memory_bytes": 1})), [used(cpu_seconds=9)], 100) == []

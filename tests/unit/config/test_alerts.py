@@ -21,6 +21,7 @@ DOCUMENT = (ROOT / "docs" / "alerts.md").read_text("utf-8")
 SCHEMA = json.loads((ROOT / "docs" / "scheduler_config.schema.json").read_text("utf-8"))
 EXAMPLES = re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)
 HOOK = {"webhook": {"url": "https://chat.example/x"}}
+CHECK = {"every_seconds": 60, "token_sha256": "0" * 64}
 SECOND = 1_000_000
 
 
@@ -40,7 +41,11 @@ def test_the_examples_of_the_document_are_right(load: Load, number: int) -> None
 def test_a_channel_alone_is_told_of_all_but_what_needs_a_limit(load: Load) -> None:
     [rule] = plan(load, {"channels": {"chat": HOOK}}).rules
 
-    assert rule.kinds == frozenset(AlertKind) - {AlertKind.OVERRUN, AlertKind.SLOW}
+    assert rule.kinds == frozenset(AlertKind) - {
+        AlertKind.OVERRUN,
+        AlertKind.SLOW,
+        AlertKind.HEAVY,
+    }
     assert (rule.channels, rule.tasks) == (("chat",), ("*",))
 
 
@@ -159,6 +164,37 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "pip install 'task-scheduler[alerts]'",
     ),
     "no time": ({"expected": {"nas": {}}}, "alerts.expected.nas.every_seconds", ""),
+    "heavy by what": (
+        {"channels": {"a": HOOK}, "rules": [{"on": ["heavy"]}]},
+        "alerts.rules[0].on",
+        "memory_bytes",
+    ),
+    "no address to listen at": (
+        {"ping_in": {"listen": "8421"}, "expected": {"nas": CHECK}},
+        "alerts.ping_in.listen",
+        "127.0.0.1:8421",
+    ),
+    "no port": (
+        {"ping_in": {"listen": "127.0.0.1:70000"}, "expected": {"nas": CHECK}},
+        "alerts.ping_in.listen",
+        "127.0.0.1:8421",
+    ),
+    "nobody who could ping": ({"ping_in": {}}, "alerts.ping_in", "tsk alerts token"),
+    "one token for two": (
+        {"ping_in": {}, "expected": {"nas": CHECK, "nsa": CHECK}},
+        "alerts.expected.nsa.token_sha256",
+        "'nas'",
+    ),
+    "a token in the clear": (
+        {"ping_in": {}, "expected": {"nas": {**CHECK, "token_sha256": "secret"}}},
+        "alerts.expected.nas.token_sha256",
+        "",
+    ),
+    "unknown key of the door": (
+        {"ping_in": {"lisen": "x:1"}, "expected": {"nas": CHECK}},
+        "alerts.ping_in.lisen",
+        "'listen'",
+    ),
 }
 
 

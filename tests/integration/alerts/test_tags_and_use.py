@@ -1,0 +1,90 @@
+"""Alerts by tag and by what programs used, from the engine to a real receiver."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from task_scheduler import CommandTask, FunctionTask, TaskScheduler
+from tests.integration.alerts import work
+from tests.integration.alerts.conftest import until
+from tests.integration.alerts.servers import Receiver
+
+Start = Callable[..., TaskScheduler]
+HUNGRY = "kept = bytearray(80_000_000); kept[::4096] = b'x' * len(kept[::4096])"
+
+
+def alerts_of(receiver: Receiver, **rule: Any) -> dict[str, Any]:
+    return {
+        "channels": {"chat": {"webhook": {"url": receiver.url}}},
+        "rules": [{"name": "one", **rule}],
+    }
+
+
+def test_a_rule_follows_who_has_its_tag(started: Start, receiver: Receiver) -> None:
+    scheduler = started(alerts_of(receiver, on=["failed"], tags=["pond"]))
+    scheduler.add_task(FunctionTask("pump", "Pump", work.fail, tags=["pond"]))
+    scheduler.add_task(FunctionTask("upload", "Upload", work.work))
+    scheduler.run_task("pump")
+    until(lambda: receiver.requests)
+    assert receiver.alerts[0]["task_id"] == "pump"
+
+    # The other one gets the tag, fails in its own way, and is heard of too.
+    scheduler.add_task(FunctionTask("lamp", "Lamp", work.crash, tags=["pond"]))
+    scheduler.run_task("lamp")
+
+    until(lambda: "lamp" in {alert["task_id"] for alert in receiver.alerts})
+    assert "upload" not in {alert["task_id"] for alert in receiver.alerts}
+
+
+def test_a_task_that_loses_the_tag_is_heard_of_no_more(started: Start, receiver: Receiver) -> None:
+    scheduler = started(alerts_of(receiver, on=["failed"], tags=["pond"]))
+    scheduler.add_task(FunctionTask("pump", "Pump", work.fail, tags=["other"]))
+    scheduler.add_task(FunctionTask("last", "Last", work.crash, tags=["pond"]))
+    scheduler.run_task("pump")
+    until(lambda: scheduler.view.runs("pump", state="failed"))
+
+    scheduler.run_task("last")
+
+    until(lambda: receiver.requests)
+    assert {alert["task_id"] for alert in receiver.alerts} == {"last"}
+
+
+def test_tags_outlive_a_restart(started: Start, receiver: Receiver) -> None:
+    first = started({})
+    first.add_task(
+        CommandTask("pump", "Pump", [sys.executable, "-c", "raise SystemExit(3)"], tags=["pond"])
+    )
+    first.stop(timeout=5)
+
+    second = started(alerts_of(receiver, on=["failed"], tags=["pond"]))
+    second.run_task("pump")
+
+    until(lambda: receiver.requests)
+    assert receiver.alerts[0]["exit_code"] == 3
+    assert second.view.task("pump")["tags"] == ["pond"]
+
+
+def test_a_program_that_uses_too_much_memory_is_told_though_it_succeeds(
+    started: Start, receiver: Receiver
+) -> None:
+    scheduler = started(alerts_of(receiver, on=["heavy"], memory_bytes="64MB", cpu_seconds="10m"))
+    scheduler.add_task(CommandTask("big", "Big", [sys.executable, "-c", HUNGRY]))
+    scheduler.add_task(CommandTask("small", "Small", [sys.executable, "-c", "pass"]))
+    scheduler.run_task("small")
+    scheduler.run_task("big")
+
+    until(lambda: receiver.requests)
+    [alert] = receiver.alerts[:1]
+    assert (alert["kind"], alert["cause"], alert["task_id"]) == ("heavy", "memory_bytes", "big")
+    assert "more than 64.0 MB" in alert["subject"]
+    until(lambda: scheduler.view.runs("small", state="succeeded"))
+    [run] = scheduler.view.runs("big")
+    assert run["peak_memory_bytes"] > 64_000_000
+    assert run["written_bytes"] is not None
+
+    scheduler.add_task(CommandTask("big", "Big", [sys.executable, "-c", "pass"]))
+    scheduler.run_task("big")
+
+    until(lambda: [alert["notice"] for alert in receiver.alerts] == ["opened", "recovered"])
