@@ -14,6 +14,7 @@ from task_scheduler.core.ports import Clock
 from task_scheduler.doctor.findings import CHECKS, Finding, Level
 from task_scheduler.errors import RemoteError, SchedulerStoppedError, StoreError
 from task_scheduler.fault_board import problem_at, problem_of
+from task_scheduler.i18n import translate
 from task_scheduler.ledger_view import LedgerView
 from task_scheduler.runtime import Runtime
 from task_scheduler.state_files import StateFiles
@@ -21,6 +22,7 @@ from task_scheduler.stores.sqlite import SqliteReader
 
 if TYPE_CHECKING:
     from task_scheduler.config import Config
+    from task_scheduler.insights.insight import Insight
 
 __all__ = ["Checkup"]
 
@@ -80,8 +82,49 @@ class Checkup:
             measures=None if is_mute else self.measures(),
             problems=problems,
             limit_seconds=limit_seconds,
+            folder=self.config.folder.absolute(),
+            channels=tuple(self.config.settings.alerts.channels),
+            memory_most=self.config.settings.scheduler.memory_warning
+            or self.config.settings.scheduler.memory_limit,
         )
         return [*(held if "faults" in checks else ()), *examine(subject, checks)]
+
+    def is_turning(self) -> bool:
+        """Whether the scheduler in this process gets on with its work, or stands by for another.
+
+        One whose ledger cannot be written tries again, and turns all the same.
+        """
+        return self._runtime.vigil.is_turning()
+
+    def verdict(self) -> str:
+        """Return in one sentence how the scheduler in this process stands, as `tsk status` does."""
+        if self._runtime.state == "standby":
+            return translate("service.standing_by", path=self.files.database)
+        problems = [problem_of(plain) for plain in self._runtime.vigil.problems()]
+        tasks = needy = 0
+        try:
+            tasks, needy = self._reader.fetch("count_needy")
+        except StoreError as error:
+            problems = problems or [problem_at(error, self._clock.now())]
+        if problems:
+            return translate("cli.verdict_faults", what=problems[0]["what"])
+        word = "problems" if needy else "fine" if tasks else "empty"
+        return translate(f"cli.verdict_{word}", count=tasks, problems=needy)
+
+    def insights(self) -> list[Insight]:
+        """Return what the ledger says would go better otherwise, as `tsk insights` shows it.
+
+        Of the last hour, day and two weeks; changes nothing, works with the scheduler up or down.
+        """
+        from task_scheduler.insights.survey import survey
+
+        settings = self.config.settings
+        return survey(
+            self._reader.fetch,
+            now=self._clock.now(),
+            workers=settings.scheduler.max_workers,
+            pools=settings.pools,
+        )
 
     def _measures_here(self) -> dict[str, Any] | None:
         holding = self._runtime.holding

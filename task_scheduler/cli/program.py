@@ -10,30 +10,41 @@ import contextlib
 import importlib
 import keyword
 import os
+import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from task_scheduler.cli.completed import make_completed
 from task_scheduler.cli.exit_codes import ExitCode
-from task_scheduler.cli.failures import CliError, report, report_usage
+from task_scheduler.cli.failures import CliError, MistypedError, report, report_usage
 from task_scheduler.cli.help_page import program_page
 from task_scheduler.cli.parameters import did_you_mean, global_options
 from task_scheduler.cli.session import Session
 from task_scheduler.i18n import LANGUAGES, set_language, translate
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 __all__ = ["GROUPS", "Program", "module_of", "run"]
 
 GROUPS = {
-    "scheduler": ("init", "up", "down", "status", "doctor", "check"),
-    "tasks": ("ls", "show", "next", "explain", "simulate", "pause", "resume", "rm"),
-    "runs": ("run", "runs", "logs", "why", "kill", "backfill"),
+    "scheduler": (
+        "init", "up", "down", "status", "top", "doctor", "insights", "metrics", "check",
+        "diff", "apply", "reload", "install-service", "uninstall-service",
+    ),
+    "tasks": (
+        "ls", "show", "add", "edit", "next", "explain", "simulate", "enable", "disable", "pause",
+        "resume", "rm",
+    ),
+    "runs": ("run", "retry", "runs", "logs", "why", "kill", "backfill"),
     "alerts": ("alerts", "ping"),
-    "ledger": ("backup", "restore", "audit"),
+    "ledger": ("backup", "restore", "gc", "audit"),
     "moving": ("import", "export"),
-    "help": ("help", "version"),
-}
+    "help": ("help", "completion", "version"),
+}  # fmt: skip
 """Every command, as the help shows them. Each is a module of `cli.commands`, see `module_of`."""
 
 _NAMES = tuple(name for names in GROUPS.values() for name in names)
@@ -41,8 +52,10 @@ _LANGUAGE_VARIABLES = ("TASK_SCHEDULER__SCHEDULER__LANGUAGE", "LC_ALL", "LC_MESS
 
 
 def module_of(name: str) -> str:
-    """Return the module of a command; none can be called as a keyword is."""
-    return f"task_scheduler.cli.commands.{name}" + "_" * keyword.iskeyword(name)
+    """Return the module of a command; none can be called as a keyword or a standard module is."""
+    plain = name.replace("-", "_")
+    is_taken = keyword.iskeyword(plain) or plain in sys.stdlib_module_names
+    return f"task_scheduler.cli.commands.{plain}" + "_" * is_taken
 
 
 class Program(click.Group):
@@ -68,8 +81,16 @@ class Program(click.Group):
         command = self.get_command(ctx, name)
         if command is None and not ctx.resilient_parsing:
             hint = did_you_mean(name, _NAMES)
-            raise click.UsageError(translate("cli.no_such_command", name=name, hint=hint), ctx)
+            sentence = translate("cli.no_such_command", name=name, hint=hint)
+            raise MistypedError(sentence, ctx, error="E1001")
         return name, command, args[1:]
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Return the commands that begin so, and the options."""
+        from task_scheduler.cli.completion import command_items, with_help
+
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*command_items(_NAMES, incomplete), *with_help(self, options)]
 
     def get_help(self, ctx: click.Context) -> str:  # noqa: ARG002  click's signature
         """Return the page of the program."""
@@ -77,7 +98,7 @@ class Program(click.Group):
 
 
 def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001
-    if value:
+    if value and not ctx.resilient_parsing:
         from task_scheduler import __version__
 
         click.echo(f"tsk {__version__}")
@@ -96,7 +117,7 @@ _VERSION = click.Option(
 _program = Program(
     "tsk",
     callback=_without_command,
-    params=[*global_options(), _VERSION],
+    params=make_completed([*global_options(), _VERSION]),
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -106,6 +127,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; nothing is raised."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     set_language(_language_asked(given) or _language_of_environment())
+    if question := os.environ.get("_TSK_COMPLETE"):
+        from task_scheduler.cli.completion import answer
+
+        return answer(_program, question)
     session = Session()
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal's encoding does not have must not end the command.
@@ -119,6 +144,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         _abandon_stdout()
         return ExitCode.FINE
     except KeyboardInterrupt:
+        # The next one ends us where we stand: no other traceback is to follow.
+        with contextlib.suppress(ValueError):
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         session.say("")
         return ExitCode.INTERRUPTED
     return code
@@ -131,7 +159,7 @@ def _invoke(arguments: list[str], session: Session) -> int:
     except click.exceptions.Exit as leaving:
         return _code(leaving.exit_code)
     except click.UsageError as error:
-        return report_usage(error, arguments)
+        return report_usage(error, session, arguments)
     except click.Abort:
         return ExitCode.INTERRUPTED
     except (BrokenPipeError, KeyboardInterrupt):
@@ -149,7 +177,7 @@ def _code(answer: Any) -> int:
 
 def _language_asked(arguments: list[str]) -> str:
     """Return the value of ``--lang``, wherever it stands: ``--help`` before it is in it too."""
-    for option, value in zip(arguments, [*arguments[1:], ""], strict=True):
+    for option, value in zip(arguments, [*arguments[1:], ""], strict=False):
         if option == "--lang" and value in LANGUAGES:
             return value
         if option.startswith("--lang=") and option[7:] in LANGUAGES:

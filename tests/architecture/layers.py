@@ -14,12 +14,23 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "api", "web", "presets", "__main__"),
     ("",),  # the package's own __init__: the public names
     # The facade, the only wiring, with its part for the ledger; the same parts in virtual time.
-    ("scheduler", "ledger_care", "alert_care", "checkup", "registration", "testing"),
+    (
+        "scheduler",
+        "ledger_care",
+        "alert_care",
+        "manual_care",
+        "config_care",
+        "checkup",
+        "monitoring_care",
+        "registration",
+        "testing",
+    ),
     ("runtime", "engine_loop", "holding", "control", "offers", "forks", "vigil"),
     (
         "dispatcher",
         "bindings",
         "config",
+        "config_watch",
         "importing",
         "foreground",
         "task_rules",
@@ -27,12 +38,15 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "warm_rules",
         "vault",
         "fault_board",
+        "memory_care",
         "watchdog",
         "event_stream",
         "alerts",
+        "monitoring",
     ),
     (
         "ledger_view",
+        "declaration_plan",
         "retention",
         "rollups",
         "state_files",
@@ -41,13 +55,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "restoring",
         "trouble",
         "doctor",
+        "insights",
     ),
     ("tasks", "stores", "executors", "observe", "supervision"),
-    ("clock", "clock_watch", "confinement", "masking", "targets", "actors"),
+    ("clock", "clock_watch", "confinement", "masking", "targets", "actors", "service"),
     ("core",),
     ("schedules",),
     ("errors",),
-    ("i18n", "version"),
+    ("i18n", "version", "error_codes"),
 )
 """From the top down. A module imports from its own layer and from those below it."""
 

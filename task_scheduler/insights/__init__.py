@@ -1,0 +1,1 @@
+"""What a ledger tells of its scheduler's use, with the figure and the setting that mends it."""
