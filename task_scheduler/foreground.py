@@ -1,11 +1,13 @@
 """Signals: what ends a scheduler from outside.
 
-Responsible for: running in the foreground (`tsk up`), and the little that an embedded scheduler may
-take for itself: SIGTERM, in the main thread, if nobody else has it. SIGINT stays the program's.
+Responsible for: running in the foreground (`tsk up`) and telling a service manager how it goes, and
+the little that an embedded scheduler may take for itself: SIGTERM, in the main thread, if nobody
+else has it. SIGINT stays the program's.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -14,8 +16,12 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
+from task_scheduler.clock import SystemClock
+from task_scheduler.config_watch import ConfigWatch
 from task_scheduler.errors import TaskSchedulerError
 from task_scheduler.i18n import translate
+from task_scheduler.service.manager import ServiceManager
+from task_scheduler.service.pulse import Pulse, Telling
 
 __all__ = ["STUCK", "run_forever", "stop_in_background", "stop_on_terminate"]
 
@@ -29,11 +35,13 @@ _SWITCH_INTERVAL = 0.000_5
 """Seconds. Beside a CPU-bound function waking takes 1.5 ms (p99), at Python's own 5 ms 11 ms."""
 
 
-class _Scheduler(Protocol):
+class _Scheduler(Telling, Protocol):
     @property
     def stop_seconds(self) -> float: ...
 
     def stuck_seconds(self) -> float: ...
+
+    def memory_exceeded(self) -> int: ...
 
     def start(self) -> None: ...
 
@@ -43,11 +51,16 @@ class _Scheduler(Protocol):
 
     def reload(self) -> dict[str, int]: ...
 
+    def watch_config(self, changed: Callable[[], None]) -> ConfigWatch | None: ...
+
 
 def run_forever(scheduler: _Scheduler) -> int:
     """Start, wait for SIGTERM or SIGINT, drain; return 0, or 130 / 143 after a second signal.
 
-    Where the engine is stuck for `stall_exit_seconds`, the process ends with `STUCK`.
+    SIGHUP reads the configuration again, and so does a change of its files.
+
+    Where the engine is stuck for `stall_exit_seconds`, the process ends with `STUCK`; above its
+    `memory_limit` it drains and ends so.
     """
     wanted: SimpleQueue[int] = SimpleQueue()
     """Signals that came. Its `put` may interrupt its own `get`; an Event would be deadlocked."""
@@ -58,21 +71,36 @@ def run_forever(scheduler: _Scheduler) -> int:
     global _stop_foreground
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     before = {number: signal.signal(number, note) for number in numbers}
+    manager = ServiceManager.of(os.environ)
+    pulse = Pulse(manager, scheduler, SystemClock())
+    if manager.watchdog_seconds:
+        # It ends a silent process by SIGABRT: the journal then has what every thread was at.
+        faulthandler.enable()
     interval = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_INTERVAL)
     _stop_foreground = lambda: wanted.put(signal.SIGTERM)  # noqa: E731  it closes over this call
+    watch: ConfigWatch | None = None
     try:
+        manager.starting()
         scheduler.start()
+        pulse.begin()
+        watch = scheduler.watch_config(lambda: wanted.put(signal.SIGHUP))
         while True:
-            came = _arrived(wanted, _LOOK_SECONDS)
+            came = _arrived(wanted, min(_LOOK_SECONDS, pulse.beat_seconds))
             ends = [number for number in came if number != signal.SIGHUP]
             if ends:
-                return _drain(scheduler, ends, wanted)
+                return _drain(scheduler, ends, wanted, pulse)
             if came:
-                _reload(scheduler)
+                pulse.around_reload(lambda: _reload(scheduler))
             else:
                 _leave_if_stuck(scheduler)
+                if used := scheduler.memory_exceeded():
+                    _say("runtime.memory_exceeded", used=f"{used / 1e6:.0f} MB", code=STUCK)
+                    return _drain(scheduler, [signal.SIGTERM], wanted, pulse) or STUCK
+            pulse.beat()
     finally:
+        if watch is not None:
+            watch.close()
         _stop_foreground = None
         sys.setswitchinterval(interval)
         for number, handler in before.items():
@@ -103,9 +131,11 @@ def _arrived(wanted: SimpleQueue[int], seconds: float) -> list[int]:
     return came + [wanted.get() for _ in range(wanted.qsize())]
 
 
-def _drain(scheduler: _Scheduler, ends: list[int], wanted: SimpleQueue[int]) -> int:
+def _drain(scheduler: _Scheduler, ends: list[int], wanted: SimpleQueue[int], pulse: Pulse) -> int:
     """Stop in another thread, so that a second signal is still heard."""
-    _say("runtime.shutting_down", signal=_name(ends[0]), seconds=scheduler.stop_seconds)
+    seconds = scheduler.stop_seconds
+    sentence = _say("runtime.shutting_down", signal=_name(ends[0]), seconds=seconds)
+    pulse.finish(sentence, seconds=seconds)
     stopping = threading.Thread(target=scheduler.stop, name="task-scheduler-stop")
     stopping.start()
     code, more = 0, ends[1:]
@@ -115,17 +145,18 @@ def _drain(scheduler: _Scheduler, ends: list[int], wanted: SimpleQueue[int]) -> 
             _say("runtime.forced", signal=_name(more[-1]))
             scheduler.force_stop()
         stopping.join(_JOIN_SECONDS)
+        pulse.beat()
         more = [number for number in _arrived(wanted, 0) if number != signal.SIGHUP]
     return code
 
 
-def _reload(scheduler: _Scheduler) -> None:
+def _reload(scheduler: _Scheduler) -> str:
+    """Read the configuration again, and return the sentence about it."""
     try:
         done = scheduler.reload()
     except TaskSchedulerError as error:
-        _say("runtime.not_reloaded", error=error)
-    else:
-        _say("runtime.reloaded", **done)
+        return _say("runtime.not_reloaded", error=error)
+    return _say("runtime.reloaded", **done)
 
 
 _stop_foreground: Callable[[], None] | None = None
@@ -177,6 +208,8 @@ def _name(number: int) -> str:
     return signal.Signals(number).name
 
 
-def _say(key: str, **values: object) -> None:
-    sys.stderr.write(translate(key, **values) + "\n")
+def _say(key: str, **values: object) -> str:
+    sentence = translate(key, **values)
+    sys.stderr.write(f"{sentence}\n")
     sys.stderr.flush()
+    return sentence

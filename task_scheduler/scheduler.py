@@ -18,6 +18,7 @@ from task_scheduler.alert_care import AlertCare
 from task_scheduler.bindings import Bindings
 from task_scheduler.checkup import Checkup
 from task_scheduler.clock import SystemClock
+from task_scheduler.config_care import ConfigCare
 from task_scheduler.core.events import CalendarFailed, Event
 from task_scheduler.core.faults import FaultKind
 from task_scheduler.core.inbox import (
@@ -36,6 +37,9 @@ from task_scheduler.i18n import set_language
 from task_scheduler.launch_guard import LaunchGuard
 from task_scheduler.ledger_care import LedgerCare
 from task_scheduler.ledger_view import LedgerView
+from task_scheduler.manual_care import ManualCare
+from task_scheduler.memory_care import MemoryCare
+from task_scheduler.monitoring_care import MonitoringCare
 from task_scheduler.observe.log_listener import LogListener
 from task_scheduler.observe.logs import LOGGER_NAME, LogHandle, open_logs
 from task_scheduler.registration import Registration, Wanted, without_collecting
@@ -54,7 +58,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _log = logging.getLogger(LOGGER_NAME)
 
 
-class TaskScheduler(LedgerCare, AlertCare, Checkup):
+class TaskScheduler(ConfigCare, LedgerCare, AlertCare, ManualCare, Checkup, MonitoringCare):
     """Run tasks on time and keep a durable ledger of every planned run.
 
     `config` is the path of a configuration file, or its content as a mapping; without one
@@ -69,7 +73,11 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
         self, config: str | os.PathLike[str] | Mapping[str, Any] | None = None, **options: Any
     ) -> None:
         # Before the configuration names a language, its own errors have that of the environment.
-        set_language(_language_of_environment(os.environ))
+        # But a language that was named holds for them too.
+        named = options.get("language")
+        set_language(
+            named if isinstance(named, str) else _language_of_environment(os.environ)
+        )
         # Here, since reading a configuration needs pydantic, which takes longer than all the rest.
         from task_scheduler.config import Config
 
@@ -95,6 +103,8 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
                 warm=lambda: self._warm,
                 lend=self._guard.lend,
                 mask=self._guard.masker.mask,
+                note_ends=self._note_ends,
+                traceparent=self._traceparent,
             ),
             clock=self._clock,
             bindings=self._bindings,
@@ -103,10 +113,10 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
         self._reader = SqliteReader(self.files.database, self._runtime.memory_store)
         self.view = LedgerView(self._reader.fetch)
         self._runtime.on_request("backup", self._copy_here)
+        self._runtime.on_request("collect", self._collect_for)
         self._runtime.on_request("measures", self._measures_here)
+        self._runtime.on_request("metrics", self._metrics_here)
         self._logs: LogHandle | None = None
-        self._metrics: Any = None
-        self._resources: Any = None
         self._runtime.listeners.append(LogListener(_log))
         self._calendar_errors: list[str] = []
         self._runtime.chores.append(self._reread_calendars)
@@ -114,6 +124,12 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
             FaultKind.LOG_FAILED, lambda: self._logs.trouble() if self._logs else None
         )
         self._runtime.vigil.add_probe(FaultKind.ALERTS_FAILED, self._alert_trouble)
+        self._runtime.vigil.add_probe(FaultKind.MONITORING_FAILED, self._monitoring_trouble)
+        self._memory = MemoryCare(self._clock, lambda: self.config.settings.scheduler)
+        self._runtime.vigil.add_probe(FaultKind.MEMORY_GROWS, self._memory.growing)
+        self._runtime.vigil.add_probe(FaultKind.MEMORY_HIGH, self._memory.high)
+        self._runtime.chores.append(self._memory.collect)
+        self._prepare_config()
         self.config.subscribe(self._apply_settings)
 
     def __enter__(self) -> Self:
@@ -291,7 +307,6 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
         self._open_logs()
         self.apply_declared()
         self._runtime.on_request("stop", self._stop_on_request)
-        self._runtime.on_request("reload", self.reload)
         self._start_monitoring()
         self._take_up_alerts()
         self._runtime.start()
@@ -324,6 +339,10 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
         seconds = self._runtime.vigil.stuck_seconds()
         return seconds if limit and seconds >= limit else 0.0
 
+    def memory_exceeded(self) -> int:
+        """Return the bytes of this process where they were above `memory_limit` for a minute."""
+        return self._memory.exceeded()
+
     def force_stop(self) -> None:
         """Make a `stop` that waits end at once."""
         self._runtime.force_stop()
@@ -348,35 +367,6 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
             return False
         self._runtime.ask_holder("stop")
         return True
-
-    def reload(self) -> dict[str, int]:
-        """Read the configuration file again and take up its declared tasks.
-
-        Raises ConfigError, with the last good configuration kept.
-        """
-        self.config.reload()
-        return self.apply_declared()
-
-    def apply_declared(self) -> dict[str, int]:
-        """Bring the ledger in line with the tasks that the configuration declares.
-
-        A function that cannot be imported stops no other task: a warning tells it.
-        """
-        declared = self.config.declared(is_code_needed=False)
-        wanted = Wanted(
-            [d.task for d in declared], [d.rules if d.is_enabled else () for d in declared]
-        )
-        ids = {d.task.task_id for d in declared}
-        # Also without any: what an older release wrote is brought up to date before it is read.
-        self._add(wanted, origin="config")
-        gone = [task_id for task_id in self.view.ids_from("config") if task_id not in ids]
-        if gone and self.config.path is not None:
-            self._runtime.execute(RemoveEntries(task_ids=gone))
-        return {"added": len(declared), "removed": len(gone)}
-
-    def metrics(self) -> bytes:
-        """Return the metrics in Prometheus' text format; empty unless monitoring is on."""
-        return b"" if self._metrics is None else bytes(self._metrics.render())
 
     def add_listener(self, listener: Callable[[Event], None]) -> None:
         """Call `listener` with every event, in the engine's thread: it must be quick."""
@@ -428,6 +418,7 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
             format=settings.logging.format,
             console=settings.logging.console,
             mask=self._guard.masker.mask,
+            shipping=settings.logging.shipping(),
         )
 
     def _apply_settings(self, settings: Any) -> None:
@@ -441,6 +432,7 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
         set_language(settings.scheduler.language or _language_of_environment(os.environ))
         if self._runtime.state != "stopped":
             self._take_up_alerts()
+            self._start_monitoring()
 
     def _reread_calendars(self) -> None:
         """Notice that the file of a calendar changed; of one that is wrong the last good stays."""
@@ -448,19 +440,6 @@ class TaskScheduler(LedgerCare, AlertCare, Checkup):
         if errors and errors != self._calendar_errors:
             self._runtime.tell(CalendarFailed("; ".join(errors)))
         self._calendar_errors = errors
-
-    def _start_monitoring(self) -> None:
-        if not self.config.settings.scheduler.enable_monitoring or self._metrics is not None:
-            return
-        from task_scheduler.observe.metrics import Metrics
-        from task_scheduler.observe.resources import ResourceSampler
-
-        self._metrics = Metrics(
-            count_entries=lambda: self._reader.fetch("count_entries"),
-            measures=lambda: getattr(self._runtime.holding, "measures", None),
-        )
-        self._resources = ResourceSampler(self._clock, folder=self.files.database.parent)
-        self.add_listener(self._metrics)
 
     def _stop_on_request(self) -> bool:
         from task_scheduler.foreground import stop_in_background

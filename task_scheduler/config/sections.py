@@ -13,7 +13,8 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
 from pydantic.annotated_handlers import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -31,6 +32,9 @@ from task_scheduler.core.rates import rate_of
 from task_scheduler.errors import ConfigError, PolicyError
 from task_scheduler.i18n import LANGUAGES
 
+if TYPE_CHECKING:
+    from task_scheduler.observe.log_shipping import Shipping
+
 __all__ = [
     "MEMORY",
     "Bytes",
@@ -40,9 +44,11 @@ __all__ = [
     "SchedulerSection",
     "Seconds",
     "StorageSection",
+    "SyslogConfig",
     "TasksSection",
     "Text",
     "absolute",
+    "syslog_place",
 ]
 
 MEMORY = ":memory:"
@@ -161,6 +167,32 @@ def _after(value: Any) -> Any:
     return value
 
 
+def _syslog_address(value: Any) -> Any:
+    try:
+        if isinstance(value, str):
+            syslog_place(value)
+            return value
+    except ValueError:
+        pass
+    raise PydanticCustomError("config.must_be_syslog", "no address")
+
+
+def syslog_place(text: str) -> str | tuple[str, int]:
+    """Return the path of a socket, or host and port of ``udp://host:514``; raises ValueError."""
+    if text.startswith("/") and "\0" not in text:
+        return text
+    parts = urlsplit(text)
+    if parts.scheme != "udp" or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ValueError(text)
+    return parts.hostname, parts.port or 514
+
+
+def _journal(value: Any) -> Any:
+    if isinstance(value, bool) or (isinstance(value, str) and value.startswith("/")):
+        return value
+    raise PydanticCustomError("config.must_be_journald", "neither")
+
+
 Text = Annotated[str, Field(min_length=1)]
 _LANGUAGE_SCHEMA = WithJsonSchema(
     {
@@ -169,6 +201,10 @@ _LANGUAGE_SCHEMA = WithJsonSchema(
             {"type": "null"},
         ]
     }
+)
+_SYSLOG_SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^(/|udp://[^/?#]+/?$)"})
+_JOURNAL_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": "^/"}]}
 )
 _RATE_SCHEMA = WithJsonSchema(
     {
@@ -211,6 +247,14 @@ class SchedulerSection(Model):
     stop_timeout_seconds: Annotated[float, Field(ge=0, le=_DAY), Seconds] = 30
     stall_exit_seconds: Annotated[float, Field(ge=0, le=_DAY), Seconds] = 120
     """`tsk up` ends when its engine was stuck for so long; 0: never."""
+    memory_warning: Annotated[int, Field(ge=1, le=1 << 50), Bytes] | None = None
+    """Bytes of the scheduler's own process above which it is told."""
+    memory_limit: Annotated[int, Field(ge=1, le=1 << 50), Bytes] | None = None
+    """Bytes above which `tsk up` ends in order, to be started anew."""
+    gc_interval_seconds: Annotated[float, Field(ge=0, le=_DAY), Seconds] = 0
+    """How often garbage is collected beside Python's own collecting; 0: never."""
+    watch_config: bool = True
+    """Whether `tsk up` reads the configuration again when its files change."""
 
 
 class PolicyKeys(Model):
@@ -246,6 +290,18 @@ class TasksSection(PolicyKeys):
     """The policies of tasks that do not give their own."""
 
 
+class SyslogConfig(Model):
+    """Where a syslog listens: a socket of this machine, or another one over UDP."""
+
+    address: Annotated[str, BeforeValidator(_syslog_address), _SYSLOG_SCHEMA] = "/dev/log"
+    facility: Literal[
+        "user", "daemon", "cron", "local0", "local1", "local2", "local3", "local4", "local5",
+        "local6", "local7",
+    ] = "daemon"  # fmt: skip
+    form: Literal["rfc3164", "rfc5424"] | None = None
+    """None: as it is usual there: the old form on a socket, the new one over UDP."""
+
+
 class LoggingSection(Model):
     """Where the scheduler's log goes, and in what form."""
 
@@ -256,11 +312,25 @@ class LoggingSection(Model):
     backup_count: Annotated[int, Field(ge=0, le=10_000)] = 5
     format: Literal["text", "json"] = "text"
     console: bool = True
+    journald: Annotated[bool | str, BeforeValidator(_journal), _JOURNAL_SCHEMA] = False
+    """Or the path of its socket."""
+    syslog: SyslogConfig | None = None
 
     @property
     def path(self) -> Path:
         """Return the log file's absolute path."""
         return self.log_dir / self.log_file
+
+    def shipping(self) -> list[Shipping]:
+        """Return to which other programs records go."""
+        from task_scheduler.observe.log_shipping import JOURNAL, Shipping  # rarely asked for
+
+        found = []
+        if self.journald:
+            found.append(Shipping(JOURNAL if self.journald is True else self.journald))
+        if (syslog := self.syslog) is not None:
+            found.append(Shipping(syslog_place(syslog.address), syslog.facility, syslog.form))
+        return found
 
 
 class StorageSection(Model):

@@ -42,6 +42,15 @@ class FaultKind(StrEnum):
     """Other processes cannot reach the scheduler."""
     ALERTS_FAILED = "alerts_failed"
     """A channel of the alerts does not deliver; people may not hear what is wrong."""
+    MEMORY_GROWS = "memory_grows"
+    """The process has more memory every hour."""
+    MEMORY_HIGH = "memory_high"
+    """The process has more memory than it should."""
+    MONITORING_FAILED = "monitoring_failed"
+    """Metrics or traces do not get out."""
+
+    CONFIG_REFUSED = "config_refused"
+    """The configuration was changed and is wrong; the last good one stays in force."""
 
     @property
     def is_of_store(self) -> bool:

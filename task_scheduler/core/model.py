@@ -283,3 +283,6 @@ class Completion(NamedTuple):
     cpu_seconds: float | None = None
     """What a program used with all that it started; None where nobody measured."""
     peak_memory_bytes: int | None = None
+    read_bytes: int | None = None
+    """From disks, by all of its tree; what caches gave is left out."""
+    written_bytes: int | None = None

@@ -31,7 +31,7 @@ class Settlement(NamedTuple):
     def attempt_row(self) -> tuple[Any, ...]:
         """Return the parameters of `settle_attempts`."""
         run_id, _, attempt, token, outcome, started_at, ended_at, error, *rest = self.completion
-        exit_code, _, output_path, cpu_seconds, peak_memory_bytes = rest
+        exit_code, _, output_path, *usage = rest
         return (
             run_id,
             token,
@@ -42,8 +42,7 @@ class Settlement(NamedTuple):
             error,
             exit_code,
             output_path,
-            cpu_seconds,
-            peak_memory_bytes,
+            *usage,
         )
 
     def run_row(self) -> tuple[Any, ...]:

@@ -21,8 +21,11 @@ from typing import Any
 from task_scheduler.core.model import SECOND, Microseconds
 from task_scheduler.core.ports import Clock
 from task_scheduler.doctor import pace, surroundings
+from task_scheduler.doctor.channels import judge_channels
 from task_scheduler.doctor.findings import Finding
+from task_scheduler.doctor.memory import judge_memory, look_at_memory
 from task_scheduler.doctor.pace import Load, SeatUse
+from task_scheduler.doctor.services import judge_service, look_at_service
 from task_scheduler.doctor.surroundings import ClockState, DatabaseState, OpenFile, Space
 from task_scheduler.errors import StoreError
 from task_scheduler.observe.clock_sync import read_clock_sync
@@ -60,6 +63,12 @@ class Subject:
     """What keeps it from its work, as `fault_board.problem_of` says it."""
     limit_seconds: float = 5.0
     """For the check of the database."""
+    folder: Path | None = None
+    """Of the configuration: a service is known by it."""
+    channels: Sequence[str] = ()
+    """By which the configuration has people told."""
+    memory_most: int | None = None
+    """Bytes that the scheduler's process should have, as it is configured."""
 
 
 def examine(subject: Subject, checks: Iterable[str]) -> list[Finding]:
@@ -186,6 +195,19 @@ def _database(reading: _Reading) -> Finding:
     return surroundings.judge_database(DatabaseState(path, *result, took))
 
 
+def _service(reading: _Reading) -> Finding:
+    return judge_service(look_at_service(reading.subject.folder, reading.subject.holder))
+
+
+def _channels(reading: _Reading) -> list[Finding]:
+    return judge_channels(reading.subject.channels, reading.asked("last_tries"))
+
+
+def _memory(reading: _Reading) -> Finding:
+    subject = reading.subject
+    return judge_memory(look_at_memory(subject.holder), most=subject.memory_most)
+
+
 def _log(reading: _Reading) -> Finding:
     return surroundings.judge_log(_size(_log_of(reading.subject.files)))
 
@@ -217,6 +239,9 @@ _CHECKS: Mapping[str, Callable[[_Reading], Finding | list[Finding]]] = {
     "slow_task": _slow_task,
     "overlaps": _overlaps,
     "unresolved": _unresolved,
+    "service": _service,
+    "channels": _channels,
+    "memory": _memory,
     "clock": _clock,
     "zones": _zones,
     "space": _space,

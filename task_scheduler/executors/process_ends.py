@@ -39,6 +39,8 @@ def end_of_record(claim: Claim, record: dict[str, object], output: Path) -> Comp
         output_path=str(output),
         cpu_seconds=_number(record.get("cpu_seconds")),
         peak_memory_bytes=_whole(record.get("peak_memory_bytes", record.get("max_rss_bytes"))),
+        read_bytes=_count(record.get("read_bytes")),
+        written_bytes=_count(record.get("written_bytes")),
     )
 
 
@@ -46,6 +48,11 @@ def _number(value: object) -> float | None:
     """Return an amount of a record of any release, None if it is none."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and 0 <= value < _MOST else None  # type: ignore[operator, arg-type]
+
+
+def _count(value: object) -> int | None:
+    found = _number(value)
+    return None if found is None else int(found)
 
 
 def _whole(value: object) -> int | None:

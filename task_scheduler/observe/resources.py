@@ -16,7 +16,7 @@ from task_scheduler.core.ports import Clock
 if TYPE_CHECKING:
     import psutil
 
-__all__ = ["ResourceSampler"]
+__all__ = ["ResourceSampler", "resident_bytes"]
 
 _T = TypeVar("_T")
 
@@ -47,6 +47,8 @@ class ResourceSampler:
             "peak_rss_bytes": _read(_peak_bytes),
             "threads": _read(process.num_threads) if process else None,
             "open_files": _read(process.num_fds) if process else None,
+            "read_bytes": _read(lambda: process.io_counters().read_bytes) if process else None,
+            "written_bytes": _read(lambda: process.io_counters().write_bytes) if process else None,
             "memory_total_bytes": memory.total if memory else None,
             "memory_available_bytes": memory.available if memory else None,
             "disk_total_bytes": disk.total if disk else None,
@@ -62,6 +64,13 @@ class ResourceSampler:
         if last is None or last[0] != pid or now <= last[1]:
             return None
         return round(max(0.0, used - last[2]) / ((now - last[1]) / 1_000_000) * 100, 1)
+
+
+def resident_bytes() -> int | None:
+    """Return the memory that this process has now; None where that cannot be read."""
+    import psutil
+
+    return _read(lambda: psutil.Process().memory_info().rss)
 
 
 def _read(reading: Callable[[], _T]) -> _T | None:

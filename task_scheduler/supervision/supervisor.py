@@ -36,6 +36,8 @@ _SETTLE = _SECOND // 10
 _LONGEST_LOOK_SECONDS = 1.0
 """A sleep does not count the time the machine is suspended; a timeout does."""
 _CHUNK_BYTES = 65_536
+_BLOCK_BYTES = 512
+"""In which Linux counts what a process reads from and writes to disks, caches left out."""
 _DRAIN_CHUNKS = 256
 _ERROR_CHARACTERS = 800
 _TROUBLE = 3 * _SECOND
@@ -88,24 +90,22 @@ class Supervisor:
             from task_scheduler.masking import StreamMasker  # few tasks have secrets
 
             self._masker = StreamMasker(order.masks)
-        self._limits = order.confinement.get("limits")
-        if self._limits:
+        self._bounds = None
+        if "limits" in order.confinement:
             # Now: at the end, after an upgrade on the disk, it would be another release's.
-            from task_scheduler.confinement.limit_reached import limit_reached
+            from task_scheduler.confinement.bounds import Bounds
 
-            self._limit_reached = limit_reached
+            self._bounds = Bounds(order.confinement, attempt_files.path_in(order.folder, "group"))
         self._clock = SystemClock()
         self._has_subreaper = kernel.adopt_orphans()
-        self._pid = 0
         self._status: int | None = None
         """The task's exit code; of a signal that ended it, its negative number."""
         self._start_report: bytes | None = None
         self._is_asked_to_end = False
         self._is_hurried = False
         self._started_at, self._began = self._clock.now(), self._clock.boottime()
-        self._leftover_count = 0
-        self._cpu_seconds = 0.0
-        self._max_rss = 0
+        self._pid = self._leftover_count = self._max_rss = 0
+        self._cpu_seconds, self._blocks_read, self._blocks_written = 0.0, 0, 0
         self._census = Census(order.folder, self._began)
         self._oom_kills = oom_kills()
         self._poll = select.poll()
@@ -181,6 +181,8 @@ class Supervisor:
             "output_error": self._output.error,
             "leftover_count": self._leftover_count,
             "cpu_seconds": round(self._cpu_seconds, 6),
+            "read_bytes": self._blocks_read * _BLOCK_BYTES,
+            "written_bytes": self._blocks_written * _BLOCK_BYTES,
             "max_rss_bytes": self._max_rss,
             "peak_memory_bytes": max(self._max_rss, tree_peak),
             "memory_source": "tree" if tree_peak >= self._max_rss else "largest_process",
@@ -234,7 +236,9 @@ class Supervisor:
         if outcome is not None:
             is_cancel = outcome == "cancelled"
             reason = attempt_files.read_cancel_reason(self._order.folder) if is_cancel else None
-            return self.record(outcome, reason or text(outcome))
+            # The order of a task without a limit on CPU has no such words.
+            held_back = text("held_back", seconds=self._bounds.held_back()) if self._bounds else ""
+            return self.record(outcome, reason or text(outcome) + held_back)
         if self._start_report:
             return self.record("failed", why_not_started(self._start_report, self._order))
         status = self._status or 0
@@ -244,13 +248,12 @@ class Supervisor:
         number = -status if status < 0 else None
         if number is not None:
             is_oom = number == signal.SIGKILL and oom_kills() > self._oom_kills
-            name = _SIGNAL_NAMES.get(number, str(number))
-            sentence = text("out_of_memory", signal=name) if is_oom else ""
+            name = {"signal": _SIGNAL_NAMES.get(number, str(number))}
             # An order of an older release has no words for the first.
-            sentence = sentence or text("killed_by", signal=name)
+            sentence = (is_oom and text("out_of_memory", **name)) or text("killed_by", **name)
         last_line = self._output.last_line()
-        if self._limits:
-            limit = self._limit_reached(self._limits, number, last_line, self._cpu_seconds)
+        if self._bounds:
+            limit = self._bounds.reached(number, last_line, self._cpu_seconds)
             sentence = text(f"limit_{limit}") or sentence
         return self.record("failed", f"{sentence}: {last_line}" if last_line else sentence)
 
@@ -319,12 +322,15 @@ class Supervisor:
             if pid == self._pid:
                 self._status = os.waitstatus_to_exitcode(status)
             self._cpu_seconds += usage.ru_utime + usage.ru_stime
+            self._blocks_read += usage.ru_inblock
+            self._blocks_written += usage.ru_oublock
             # Linux counts it in KiB.
             self._max_rss = max(self._max_rss, usage.ru_maxrss * 1_024)
 
     def _is_empty(self) -> bool:
         """Whether nothing of the task's tree is left."""
-        return not (self._reap() or self._signal_group(0))
+        is_alone = not (self._reap() or self._signal_group(0))
+        return is_alone and (self._bounds is None or self._bounds.end())
 
     def _signal_tree(self, number: int) -> None:
         self._signal_group(number)

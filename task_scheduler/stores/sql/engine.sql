@@ -1,11 +1,11 @@
 -- name: settle_attempts
 -- One row an attempt, written once; only the holder of the run's token may write it.
 INSERT OR IGNORE INTO attempts (run_id, attempt, token, outcome, started_at, ended_at, error, exit_code, output_path,
-    cpu_seconds, peak_memory_bytes)
-WITH j(run_id, token, attempt, outcome, started_at, ended_at, error, exit_code, output_path, cpu, memory) AS
-(VALUES (:run_id, :token, :attempt, :outcome, :started_at, :ended_at, :error, :exit_code, :output_path, :cpu, :memory))
+    cpu_seconds, peak_memory_bytes, read_bytes, written_bytes)
+WITH j(run_id, token, attempt, outcome, started_at, ended_at, error, exit_code, output_path, cpu, memory, read, written) AS
+(VALUES (:run_id, :token, :attempt, :outcome, :started_at, :ended_at, :error, :exit_code, :output_path, :cpu, :memory, :read, :written))
 SELECT runs.run_id, j.attempt, runs.token, j.outcome, j.started_at, j.ended_at, j.error, j.exit_code, j.output_path,
-    j.cpu, j.memory
+    j.cpu, j.memory, j.read, j.written
 FROM j CROSS JOIN runs WHERE runs.run_id = j.run_id AND runs.token = j.token;
 
 -- name: settle_runs
