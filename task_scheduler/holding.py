@@ -34,6 +34,7 @@ from task_scheduler.core.model import (
 from task_scheduler.core.ports import Clock, Emit
 from task_scheduler.core.reception import always_heard
 from task_scheduler.core.recovery import Recovered, Verdict, take_over
+from task_scheduler.core.settlement import NoteEnds, Settlement
 from task_scheduler.dispatcher import Dispatcher
 from task_scheduler.errors import StoreUnavailableError, TaskSchedulerError
 from task_scheduler.executors.marks import MarkFile, MemoryMarks
@@ -79,6 +80,10 @@ class HoldingOptions:
     """Says what a request of an entry of that origin may have and reach (`launch_guard`)."""
     mask: Callable[[str], str] = lambda text: text
     """Takes secrets out of what is to be recorded."""
+    note_ends: NoteEnds = lambda _: None
+    """Told of attempts whose ends are durable."""
+    traceparent: Callable[[Claim], str | None] = lambda _: None
+    """Says to which trace an attempt belongs; None: to none."""
 
 
 class Holding:
@@ -139,7 +144,7 @@ class Holding:
             marks=self.marks,
             emit=emit,
             limits=self.limits,
-            note_ends=self.measures.note_ends,
+            note_ends=self._note_ends,
             is_routine_heard=is_routine_heard,
         )
         self.engine.is_passive = True
@@ -156,6 +161,10 @@ class Holding:
             fact = fact._replace(error=self.options.mask(fact.error))
         self.engine.inbox.put(fact)
         self._stir()
+
+    def _note_ends(self, settlements: Sequence[Settlement]) -> None:
+        self.measures.note_ends(settlements)
+        self.options.note_ends(settlements)
 
     def _look_back(self, *, with_folders: bool) -> None:
         """Hold the ledger if it is older than what ran."""
@@ -336,7 +345,7 @@ class Holding:
         except Exception as error:  # fence: attempt
             text = _reason(error)
             return Performance(call=lambda: (False, text), cancel=lambda: None)
-        context = RunContext.of_claim(claim)
+        context = self._context_of(claim)
         if entry.kind == "http":
             options = self.options
             output = ThreadOutput(options.files.runs, claim, options.output_limit_bytes)
@@ -344,10 +353,15 @@ class Holding:
             return Performance(lambda: perform(task, context), context.cancel, output.path)
         return Performance(call=lambda: perform(task, context), cancel=context.cancel)
 
+    def _context_of(self, claim: Claim) -> RunContext:
+        context = RunContext.of_claim(claim)
+        context.traceparent = self.options.traceparent(claim)
+        return context
+
     def _launch(self, claim: Claim, entry: Entry) -> None:
         try:
             task = self._bindings.task_of(entry)
-            spec = task.launch_spec(RunContext.of_claim(claim), entry.policies)
+            spec = task.launch_spec(self._context_of(claim), entry.policies)
             spec = self.options.warm().choose(self.options.guard(spec))
         except Exception as error:  # fence: attempt
             now = self._clock.now()
@@ -444,6 +458,10 @@ class Holding:
         if is_recording:
             return self.engine.flights.process_count > 0
         return self.processes.running_count() > 0
+
+    def running_count(self) -> int:
+        """Return how many attempts have begun and are not over; from any thread."""
+        return sum(flight.is_started for flight in list(self.engine.flights.in_hand.values()))
 
     def close(self) -> None:
         """Close everything and let the lock go, last."""

@@ -22,8 +22,9 @@ from task_scheduler.config.calendars import CalendarConfig, WindowConfig, calend
 from task_scheduler.config.entries import ENTRY, EntryConfig, Folders, entry_types
 from task_scheduler.config.entry_times import LISTS, TIMES, EntryError, RuleConfig, TimeKeys
 from task_scheduler.config.layers import Merged
+from task_scheduler.config.monitoring import monitoring_keys, monitoring_problems
 from task_scheduler.config.problems import KeyPath, Place, Problem, dotted, hint_for, shown
-from task_scheduler.config.sections import PolicyKeys
+from task_scheduler.config.sections import PolicyKeys, SyslogConfig
 from task_scheduler.config.security import (
     ConfinementKeys,
     SecretConfig,
@@ -147,6 +148,10 @@ class _Check:
             for found in alert_problems(sections["alerts"], calendars):
                 at: KeyPath = ("alerts", *found.path)
                 self._note(Problem(self._merged.place(at), dotted(at), found.sentence))
+        if sections["monitoring"] is not None:
+            for wrong in monitoring_problems(sections["monitoring"]):
+                at = ("monitoring", *wrong.path)
+                self._note(Problem(self._merged.place(at), dotted(at), wrong.sentence))
         if self.problems:
             self._check_modules(entries, Folders(self._folder, self._folder))
             return None
@@ -347,6 +352,10 @@ class _Check:
             known = list(ConfinementKeys.model_fields)
         elif section == "alerts" and len(path) > 2:
             known = nested_keys(path)
+        elif section == "monitoring" and len(path) > 2:
+            known = monitoring_keys(path)
+        elif path[:2] == ("logging", "syslog") and len(path) > 2:
+            known = list(SyslogConfig.model_fields)
         elif section != "entries":
             known = known_keys(str(section))
             for other in SECTIONS:
@@ -417,7 +426,7 @@ def _converted(text: str, kind: str) -> Any:
     word = text.strip().lower()
     if kind == "bool_type":
         return _WORDS.get(word, text)
-    if kind in ("list_type", "dict_type"):
+    if kind in ("list_type", "dict_type", "model_type"):
         return _from_json(text)
     if word in _NOTHING:
         return None

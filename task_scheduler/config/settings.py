@@ -13,6 +13,7 @@ from pydantic import Field
 from task_scheduler.config.alerts import AlertsSection
 from task_scheduler.config.calendars import CalendarConfig
 from task_scheduler.config.entries import AnyEntry
+from task_scheduler.config.monitoring import MonitoringSection
 from task_scheduler.config.python import PythonSection
 from task_scheduler.config.sections import (
     LoggingSection,
@@ -41,6 +42,7 @@ SECTIONS: dict[str, type[Model]] = {
     "security": SecuritySection,
     "alerts": AlertsSection,
     "python": PythonSection,
+    "monitoring": MonitoringSection,
 }
 """The sections of plain keys."""
 
@@ -64,6 +66,7 @@ class Settings(Model):
     security: SecuritySection = Field(default_factory=SecuritySection)
     alerts: AlertsSection = Field(default_factory=AlertsSection)
     python: PythonSection = Field(default_factory=PythonSection)
+    monitoring: MonitoringSection = Field(default_factory=MonitoringSection)
     entries: dict[str, AnyEntry] = Field(default_factory=dict)
     calendars: dict[str, CalendarConfig] = Field(default_factory=dict)
     pools: dict[str, Places] = Field(default_factory=dict)

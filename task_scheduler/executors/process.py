@@ -79,7 +79,7 @@ class ProcessExecutor(AttemptPlaces):
         self._release = release
         self._output_limit_bytes = output_limit_bytes
         self._alarms = ProcessAlarms(emit)
-        self._launcher = LauncherClient(os.fsencode(self._runs))
+        self.launcher = LauncherClient(os.fsencode(self._runs))
         self._warm = WarmStarts(
             os.fsencode(self._runs),
             limits=warm_limits,
@@ -245,7 +245,7 @@ class ProcessExecutor(AttemptPlaces):
         if listener is not None and listener is not threading.current_thread():
             listener.join()
         self._warm.close()
-        self._launcher.close()
+        self.launcher.close()
         if self._bell is not None:
             self._bell.close()
         os.close(self._wake_read)
@@ -265,10 +265,10 @@ class ProcessExecutor(AttemptPlaces):
 
     def _send(self, order: OutgoingOrder) -> None:
         try:
-            is_new = self._launcher.send(order)
+            is_new = self.launcher.send(order)
         except OSError:
             # It died with this order or before it: the permit makes a second order harmless.
-            is_new = self._launcher.send(order)
+            is_new = self.launcher.send(order)
         if is_new or self.running_count() == 1:
             # The listener has a new socket to watch, or slept without a limit.
             self._wake()
@@ -357,7 +357,7 @@ class ProcessExecutor(AttemptPlaces):
         self, next_look: int
     ) -> tuple[list[tuple[str, int | None]], bool, list[TemplateClient]]:
         """Return attempts of which there is news, whether the launcher died, and templates gone."""
-        bell, launcher = self._bell, self._launcher.fileno()
+        bell, launcher = self._bell, self.launcher.fileno()
         assert bell is not None
         poll = select.poll()
         for descriptor in (self._wake_read, bell.fileno(), launcher, *self._warm.filenos()):
@@ -373,7 +373,7 @@ class ProcessExecutor(AttemptPlaces):
         if bell.fileno() in ready:
             news += [(name, None) for name in bell.rung()]
         # Asked at every turn: a launcher that was replaced leaves no descriptor to tell of it.
-        received = self._launcher.receive()
+        received = self.launcher.receive()
         told, gone = self._warm.receive()
         return news + (received or []) + told, received is None, gone
 
@@ -417,7 +417,7 @@ class ProcessExecutor(AttemptPlaces):
             self._send_again(name, flight)
         elif now - max(flight.since, self._answered_at) > _ANSWER:
             self._answered_at = now
-            pid = self._launcher.replace()
+            pid = self.launcher.replace()
             if pid is not None:
                 # Its death is heard next: then all that it has not started is sent again.
                 seconds = _ANSWER // SECOND

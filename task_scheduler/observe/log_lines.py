@@ -19,13 +19,24 @@ from datetime import UTC, datetime
 
 from task_scheduler.i18n import translate
 
-__all__ = ["JsonLines", "TextLines", "neutralised"]
+__all__ = [
+    "CONTINUATION",
+    "EXTRAS",
+    "JsonLines",
+    "TextLines",
+    "details_of",
+    "message_of",
+    "neutralised",
+    "run_of",
+]
 
 _FORMAT = "%(asctime)s - %(name)s - %(levelname)s - %(funcName)s:%(lineno)d - %(message)s"
 _DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
 _TASK_LOGGER = "TaskScheduler.task"
-_CONTINUATION = "    | "
-_EXTRAS = ("action", "task_id", "run_id", "attempt", "fault")
+CONTINUATION = "    | "
+"""Before each line of an event that is not its first."""
+EXTRAS = ("action", "task_id", "run_id", "attempt", "fault")
+"""What a record may carry beside its message."""
 _HARMFUL = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _NOT_ASCII_PRINTABLE = re.compile(r"[^ -~]")
 
@@ -38,14 +49,14 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the event's text."""
-        record.message = _message_of(record) + _run_of(record)
+        record.message = message_of(record) + run_of(record)
         record.asctime = self.formatTime(record, self.datefmt)
         lines = [neutralised(self.formatMessage(record))]
-        lines += [_CONTINUATION + neutralised(line) for line in _details_of(self, record)]
+        lines += [CONTINUATION + neutralised(line) for line in details_of(self, record)]
         return "\n".join(lines)
 
 
-def _run_of(record: logging.LogRecord) -> str:
+def run_of(record: logging.LogRecord) -> str:
     """Say whose line it is, where a task wrote it; our own sentences name the task."""
     ids = vars(record)
     if not record.name.startswith(_TASK_LOGGER) or "run_id" not in ids:
@@ -65,13 +76,13 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "function": record.funcName,
             "line": record.lineno,
-            "message": _message_of(record),
+            "message": message_of(record),
         }
-        for name in _EXTRAS:
+        for name in EXTRAS:
             value = getattr(record, name, None)
             if value is not None:
                 event[name] = value if isinstance(value, str | int) else type(value).__name__
-        details = _details_of(self, record)
+        details = details_of(self, record)
         if details:
             event["traceback"] = "\n".join(details)
         text = json.dumps(event, ensure_ascii=False)
@@ -93,7 +104,8 @@ def _escaped(text: str, escape: Callable[[str], str]) -> str:
     )
 
 
-def _message_of(record: logging.LogRecord) -> str:
+def message_of(record: logging.LogRecord) -> str:
+    """Return what a record says."""
     try:
         return record.getMessage()
     except Exception as error:  # fence: listener
@@ -102,7 +114,7 @@ def _message_of(record: logging.LogRecord) -> str:
         return translate("logs.bad_arguments", message=message, reason=type(error).__name__)
 
 
-def _details_of(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
+def details_of(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
     """Return the lines of a record's traceback and stack."""
     parts = []
     if record.exc_info:

@@ -1,4 +1,4 @@
-"""Where the log goes: a file that every scheduler of the process shares, and stderr.
+"""Where the log goes: a file that every scheduler of the process shares, stderr, other programs.
 
 Responsible for: the handlers and the level of the logger ``TaskScheduler``, while at least one
 handle is open. Its children, such as ``TaskScheduler.task``, come along, and records go on to the
@@ -11,12 +11,13 @@ import contextlib
 import logging
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from task_scheduler.core.faults import FaultKind, Trouble
 from task_scheduler.observe.log_file import LogFile
 from task_scheduler.observe.log_lines import JsonLines, TextLines
+from task_scheduler.observe.log_shipping import Shipping, ShippingHandler
 
 __all__ = ["LOGGER_NAME", "LogHandle", "open_logs"]
 
@@ -28,10 +29,13 @@ _FORMATS = {"text": TextLines, "json": JsonLines}
 class LogHandle:
     """One scheduler's hold on the log; made by `open_logs`."""
 
-    def __init__(self, file: LogFile, level: int, *, console: bool) -> None:
+    def __init__(
+        self, file: LogFile, level: int, *, console: bool, shipping: Sequence[Shipping] = ()
+    ) -> None:
         self.file = file
         self.level = level
         self.has_console = console
+        self.shipping = tuple(shipping)
 
     @property
     def path(self) -> Path:
@@ -39,9 +43,16 @@ class LogHandle:
         return self.file.path
 
     def trouble(self) -> Trouble | None:
-        """Return why the file cannot be written, if so; tries it again."""
+        """Return why lines do not arrive where they should, if so; tries it again."""
         why = self.file.probe()
-        return Trouble(FaultKind.LOG_FAILED, str(self.path), why) if why else None
+        if why:
+            return Trouble(FaultKind.LOG_FAILED, str(self.path), why)
+        for target in self.shipping:
+            handler = _shippers.get(target)
+            why = "" if handler is None else handler.probe()
+            if handler is not None and why:
+                return Trouble(FaultKind.LOG_FAILED, handler.where, why)
+        return None
 
     def set_level(self, level: str) -> None:
         """Change the least level that is written, at once; raises ValueError for an unknown one.
@@ -79,14 +90,16 @@ def open_logs(
     format: str = "text",  # noqa: A002  the word of the config
     console: bool = True,
     mask: Callable[[str], str] | None = None,
+    shipping: Sequence[Shipping] = (),
 ) -> LogHandle:
     """Send what the logger ``TaskScheduler`` is told into ``folder/file_name``, and to stderr.
 
     A second handle on the same file shares it, and its options hold from then on. `format` is
     ``text`` or ``json``. With `console` lines also go to stderr, as long as the root logger has no
     handlers: a program that has set logging up sees every line through its own. `mask` takes
-    secrets out of each line. Raises ValueError
-    for an unknown level or format; a file that cannot be written raises nothing, now or later.
+    secrets out of each line. `shipping` says to which other programs records go too. Raises
+    ValueError for an unknown level or format; a file that cannot be written, and a program that
+    does not listen, raise nothing, now or later.
     """
     number = _level_of(level)
     if format not in _FORMATS:
@@ -104,7 +117,11 @@ def open_logs(
         file.setFormatter(_Masked(_FORMATS[format](), mask) if mask else _FORMATS[format]())
         if console:
             _console.setFormatter(file.formatter)
-        handle = LogHandle(file, number, console=console)
+        for target in shipping:
+            if target not in _shippers:
+                _shippers[target] = target.handler(mask)
+                _logger.addHandler(_shippers[target])
+        handle = LogHandle(file, number, console=console, shipping=shipping)
         _handles.append(handle)
         _arrange()
     return handle
@@ -137,6 +154,7 @@ class _Console(logging.Handler):
 
 _guard = threading.Lock()
 _handles: list[LogHandle] = []
+_shippers: dict[Shipping, ShippingHandler] = {}
 _logger = logging.getLogger(LOGGER_NAME)
 _level_before = logging.NOTSET
 """What the program had set itself; it gets that back with the last handle."""
@@ -149,6 +167,14 @@ def _arrange() -> None:
     for handle in _handles:
         shared = [other.level for other in _handles if other.file is handle.file]
         handle.file.setLevel(min(shared))
+    for target, shipper in list(_shippers.items()):
+        levels = [handle.level for handle in _handles if target in handle.shipping]
+        if levels:
+            shipper.setLevel(min(levels))
+        else:
+            del _shippers[target]
+            _logger.removeHandler(shipper)
+            shipper.close()
     wanted = [handle.level for handle in _handles if handle.has_console]
     if wanted:
         _console.setLevel(min(wanted))

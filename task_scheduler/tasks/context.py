@@ -36,6 +36,8 @@ __all__ = [
 
 LOGGER_NAME = "TaskScheduler.task"
 _PREFIX = "TASK_SCHEDULER_"
+_TRACEPARENT = "TRACEPARENT"
+"""As OpenTelemetry and those who follow it call the variable."""
 _MESSAGE_LIMIT = 500
 """Characters kept of a progress message: it is one line of a table."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -79,7 +81,8 @@ class RunContext:
 
     `scheduled_at` is the nominal moment (aware, UTC), however late the attempt started; `key` is
     the same for every attempt of the run, so that an effect outside can be made once; `token`
-    grows with every attempt, so that a stale one can be told.
+    grows with every attempt, so that a stale one can be told. Where the scheduler traces,
+    `traceparent` is what makes spans of your own children of the attempt's.
     """
 
     __slots__ = (
@@ -96,6 +99,7 @@ class RunContext:
         "run_id",
         "task_id",
         "token",
+        "traceparent",
     )
 
     def __init__(
@@ -118,6 +122,8 @@ class RunContext:
         self.error: object = None
         """What the task set as its `last_error` in this attempt; None if nothing."""
         self.lent: Lent | None = None
+        self.traceparent: str | None = None
+        """The attempt's span, in the W3C's form; None where nothing is traced."""
         self._cut: Callable[[], None] | None = None
         self._is_cancelled = False
         self._cancel: threading.Event | None = None
@@ -222,7 +228,9 @@ def current_run() -> RunContext:
 
 def environment(context: RunContext) -> dict[str, str]:
     """Return the variables that tell a process which run it is; times in RFC 3339."""
+    trace = {} if context.traceparent is None else {_TRACEPARENT: context.traceparent}
     return {
+        **trace,
         f"{_PREFIX}RUN_ID": str(context.run_id),
         f"{_PREFIX}TASK_ID": context.task_id,
         f"{_PREFIX}SCHEDULED_AT": context.scheduled_at.isoformat(),
@@ -260,4 +268,5 @@ def _from_environment(variables: Mapping[str, str]) -> RunContext | None:
         )
     except (KeyError, ValueError):
         return None
+    context.traceparent = variables.get(_TRACEPARENT)
     return context if scheduled_at.tzinfo is not None else None

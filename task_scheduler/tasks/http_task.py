@@ -241,10 +241,15 @@ class HttpTask(BaseTask):
 
 
 def _identity(context: RunContext | None) -> dict[str, str]:
-    """Return the header by which the other side tells a repetition: the same for all attempts."""
+    """Return by what the other side tells a repetition, and the trace of which it is a part.
+
+    The key is the same for all attempts.
+    """
     if context is None:
         return {}
-    return {"Idempotency-Key": quote(f"{context.task_id}/{context.key}", safe="/:+.-_~@")}
+    trace = {} if context.traceparent is None else {"traceparent": context.traceparent}
+    key = quote(f"{context.task_id}/{context.key}", safe="/:+.-_~@")
+    return {"Idempotency-Key": key, **trace}
 
 
 def _filled_json(value: Any, fill: Callable[[str], str]) -> Any:

@@ -34,6 +34,7 @@ _LOADED_LATE = (
     "ctypes",
     "encodings.ascii",
     "task_scheduler.foreground",
+    "task_scheduler.monitoring",
     "task_scheduler.observe.metrics",
     "task_scheduler.observe.resources",
     "tests.integration.crashpoints.functions",

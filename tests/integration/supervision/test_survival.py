@@ -94,7 +94,7 @@ def test_an_adopted_attempt_can_be_cancelled(
 
 def test_the_launcher_ends_with_the_scheduler(bench: Bench) -> None:
     bench.run(["true"])
-    launcher = bench.executor._launcher.pid
+    launcher = bench.executor.launcher.pid
     assert launcher is not None
 
     bench.executor.close()
@@ -118,11 +118,11 @@ def test_a_second_order_for_one_attempt_starts_nothing(bench: Bench) -> None:
     order = bench.executor._flights[f"{claim.run_id}-{claim.token}"].order
     assert order is not None
     for _ in range(5):
-        bench.executor._launcher.send(order)
+        bench.executor.launcher.send(order)
     bench.end_of(claim)
     bench.executor.forget([claim])
     # Also after everything but the output was deleted.
-    bench.executor._launcher.send(order)
+    bench.executor.launcher.send(order)
     bench.run(["true"])
 
     assert (bench.folder / "starts").read_text() == "started\n"
@@ -132,7 +132,7 @@ def test_a_second_order_for_one_attempt_starts_nothing(bench: Bench) -> None:
 def test_a_dead_launcher_is_replaced_and_its_attempts_live_on(bench: Bench) -> None:
     running = bench.launch(["sh", "-c", "while [ ! -e go ]; do sleep 0.02; done"])
     bench.supervisor_of(running)
-    launcher = bench.executor._launcher.pid
+    launcher = bench.executor.launcher.pid
     assert launcher is not None
 
     os.kill(launcher, signal.SIGKILL)
@@ -145,7 +145,7 @@ def test_a_dead_launcher_is_replaced_and_its_attempts_live_on(bench: Bench) -> N
 
 def test_orders_that_a_dying_launcher_took_are_carried_out_once(bench: Bench) -> None:
     bench.run(["true"])
-    launcher = bench.executor._launcher.pid
+    launcher = bench.executor.launcher.pid
     assert launcher is not None
     os.kill(launcher, signal.SIGSTOP)
 
@@ -291,7 +291,7 @@ def test_a_long_path_has_a_bell_too(new_bench: Callable[..., Bench], tmp_path: P
 def test_fifty_attempts_leave_no_process_no_remnant_and_no_descriptor(bench: Bench) -> None:
     bench.run(["true"])
     before = descriptors_of(os.getpid())
-    launcher = bench.executor._launcher.pid
+    launcher = bench.executor.launcher.pid
     launcher_before = descriptors_of(launcher)
 
     claims = [bench.launch(["sh", "-c", "exit 0"]) for _ in range(50)]
@@ -327,7 +327,7 @@ def test_a_fork_of_the_scheduler_disturbs_nothing(bench: Bench) -> None:
 
 def test_a_fork_that_lives_on_does_not_keep_the_launcher(bench: Bench) -> None:
     bench.run(["true"])
-    launcher = bench.executor._launcher.pid
+    launcher = bench.executor.launcher.pid
     assert launcher is not None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -384,15 +384,15 @@ def test_a_program_that_deletes_its_own_folder_is_lost(bench: Bench) -> None:
 
 def test_orders_of_a_launcher_that_a_later_launch_found_dead_are_carried_out(bench: Bench) -> None:
     bench.run(["true"])
-    launcher = bench.executor._launcher.pid
+    launcher = bench.executor.launcher.pid
     assert launcher is not None
     os.kill(launcher, signal.SIGSTOP)
     first = bench.launch(["sh", "-c", "echo x >> first"])
     # As if a send had failed half-way, before the listener noticed anything.
-    with bench.executor._launcher._guard:
+    with bench.executor.launcher._guard:
         os.kill(launcher, signal.SIGKILL)
-        bench.executor._launcher._let_go()
-        bench.executor._launcher._has_died = True
+        bench.executor.launcher._let_go()
+        bench.executor.launcher._has_died = True
 
     second = bench.run(["true"])
 
@@ -444,7 +444,7 @@ def descriptors_of(pid: int | None) -> int:
 
 def test_a_launcher_that_is_stopped_when_its_scheduler_leaves_does_not_stay(bench: Bench) -> None:
     bench.run(["true"])
-    launcher = bench.executor._launcher.pid
+    launcher = bench.executor.launcher.pid
     assert launcher is not None
     os.kill(launcher, signal.SIGSTOP)
 

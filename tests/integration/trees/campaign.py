@@ -142,7 +142,7 @@ class Campaign:
 
     def _remnants(self) -> list[str]:
         """Name what the launcher has not reaped."""
-        launcher = self._bench.executor._launcher.pid
+        launcher = self._bench.executor.launcher.pid
         for _ in range(200):
             children = _children_of(launcher)
             if not children:

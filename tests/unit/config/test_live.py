@@ -36,6 +36,7 @@ def test_it_reads_like_the_file_with_its_defaults(config: Config) -> None:
         "security",
         "alerts",
         "python",
+        "monitoring",
         "entries",
         "calendars",
         "pools",

@@ -1,1 +1,0 @@
-"""The scheduler as a service: what it tells who started it, and the unit by which systemd does."""
