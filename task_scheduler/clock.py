@@ -25,6 +25,10 @@ class SystemClock:
         """Return the microseconds since boot, suspend included; it never steps."""
         return time.clock_gettime_ns(_BOOT_CLOCK) // 1_000
 
+    def monotonic(self) -> int:
+        """Return the microseconds that this boot has been awake: systemd orders messages by it."""
+        return time.monotonic_ns() // 1_000
+
 
 def read_boot_id() -> str:
     """Return an id that changes with every boot of the machine.

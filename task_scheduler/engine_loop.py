@@ -68,6 +68,8 @@ class EngineLoop:
         self._board = board
         self.busy_since: Microseconds | None = None
         """Since when, on the boot clock, the engine is at work; None while it sleeps."""
+        self.turned_at: Microseconds = clock.boottime()
+        """When, on the boot clock, it last began something; it never sleeps for long."""
         self._must_prove = False
         """Whether somebody saw the ledger out of its place."""
         self._wake = threading.Event()
@@ -107,6 +109,7 @@ class EngineLoop:
 
     def rest(self, seconds: float) -> None:
         """Sleep until signalled, at most so long."""
+        self.turned_at = self._clock.boottime()
         self._wake.wait(seconds)
         self._wake.clear()
 
@@ -120,7 +123,7 @@ class EngineLoop:
     @contextmanager
     def busy(self) -> Iterator[None]:
         """Do something in the engine's thread that the watchdog expects to come to an end."""
-        self.busy_since = self._clock.boottime()
+        self.turned_at = self.busy_since = self._clock.boottime()
         try:
             yield
         finally:

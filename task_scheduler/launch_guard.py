@@ -10,10 +10,18 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from task_scheduler.confinement import control_groups
+from task_scheduler.confinement.control_groups import (
+    AUTO,
+    LIMITS_BY_GROUP,
+    ONLY_BY_GROUP,
+    ControlGroups,
+)
 from task_scheduler.confinement.refusal import StartRefusedError
 from task_scheduler.core.model import LaunchSpec
 from task_scheduler.errors import DefinitionError
@@ -28,7 +36,7 @@ from task_scheduler.tasks.script import ScriptTask
 from task_scheduler.tasks.task import BaseTask
 from task_scheduler.vault import SecretSource, Vault
 
-__all__ = ["LaunchGuard", "SecurityRules", "sentence_of"]
+__all__ = ["LaunchGuard", "SecurityRules", "group_reason", "sentence_of"]
 
 SAFE_ENVIRONMENT = (
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "LC_*", "TZ", "TZDIR", "TMPDIR",
@@ -56,6 +64,8 @@ class SecurityRules:
     """Where secrets lie, by their names."""
     targets: TargetPolicy = _ANYWHERE
     """Where requests may go; to what a stranger names it is applied without trust."""
+    control_groups: str = AUTO
+    """The group in which tasks get groups of their own: found by itself, off, or a folder."""
 
     def allows_function(self, reference: str) -> bool:
         """Whether a function may be imported because a stored or declared task names it.
@@ -82,30 +92,51 @@ class LaunchGuard:
         self.rules = rules or SecurityRules()
         self.masker = Masker()
         """Knows every secret that was handed to a task."""
+        self._has_namespaces = False
+        self._prepared: tuple[str, ControlGroups] | None = None
+        self._preparing = threading.Lock()
 
     def allows_function(self, reference: str) -> bool:
         """Whether the rules of the moment allow to import a function."""
         return self.rules.allows_function(reference)
+
+    def control_groups(self) -> ControlGroups:
+        """Return the control groups that tasks get here, made ready the first time."""
+        wish = self.rules.control_groups
+        with self._preparing:
+            if self._prepared is None or self._prepared[0] != wish:
+                self._prepared = wish, control_groups.prepare(control_groups.find(wish))
+            return self._prepared[1]
+
+    def groups_here(self) -> ControlGroups:
+        """Return the control groups that are in use; where none was needed yet, what is found."""
+        wish, prepared = self.rules.control_groups, self._prepared
+        if prepared is not None and prepared[0] == wish:
+            return prepared[1]
+        return control_groups.find(wish)
 
     def guard(self, spec: LaunchSpec) -> LaunchSpec:
         """Return the command with its confinement in numbers, and what it inherits.
 
         Raises DefinitionError where what the task asks for cannot be had: its attempt has failed.
         """
+        return self._guarded(spec, self.control_groups)
+
+    def _guarded(self, spec: LaunchSpec, groups: Callable[[], ControlGroups]) -> LaunchSpec:
         wishes = {**self.rules.confinement, **spec.confinement}
         script = wishes.pop("script", None)
         plan: dict[str, Any] = {
-            name: wishes[name]
-            for name in ("umask", "nice", "limits", "no_new_privileges")
-            if name in wishes
+            name: wishes[name] for name in ("umask", "nice", "no_new_privileges") if name in wishes
         }
+        if "limits" in wishes:
+            plan |= _limits(wishes["limits"], groups)
         account = {}
         if "user" in wishes or "group" in wishes:
             account = _account(wishes.get("user"), wishes.get("group"))
             plan |= {name: account[name] for name in ("uid", "gid", "groups")}
         network = wishes.get("network", "all")
         if network != "all":
-            plan["network"] = _network(network)
+            plan["network"] = self._network(network)
         digest = wishes.get("sha256")
         if script is not None and (self.rules.is_enforced or digest is not None):
             plan["script"] = {
@@ -135,6 +166,27 @@ class LaunchGuard:
             else None,
         )
 
+    def _network(self, wish: str | Mapping[str, list[str]]) -> dict[str, Any]:
+        # Loads ctypes.
+        from task_scheduler.confinement.network import (
+            LANDLOCK_TCP,
+            landlock_version,
+            namespace_trouble,
+        )
+
+        if not isinstance(wish, str):
+            if landlock_version() < LANDLOCK_TCP:
+                raise DefinitionError(
+                    "confinement.landlock_missing", what=landlock_version(), why=""
+                )
+            return {"kind": "tcp", "connect": ports_of(wish["tcp"]), "bind": []}
+        if not self._has_namespaces:
+            # Tried until it is had: what forbids it may be mended meanwhile.
+            if trouble := namespace_trouble():
+                raise DefinitionError("confinement.namespace", what="", why=trouble)
+            self._has_namespaces = True
+        return {"kind": wish}
+
     def lend(self, origin: str, keep: Callable[[bytes], None]) -> Lent:
         """Return what a request may have and reach whose entry is of that origin.
 
@@ -162,7 +214,8 @@ class LaunchGuard:
         )
         owners: list[int] = []
         try:
-            owners = [self.guard(wish).confinement.get("uid", 0)]
+            # Asked only: whoever checks a configuration moves no process.
+            owners = [self._guarded(wish, self.groups_here).confinement.get("uid", 0)]
         except DefinitionError as error:
             return [_warning("refused_start", task, str(error))]
         if not isinstance(task, ScriptTask) or not os.path.isfile(task.script_path):  # noqa: PTH113
@@ -210,6 +263,26 @@ def sentence_of(refusal: StartRefusedError) -> str:
     return translate(f"confinement.{refusal.reason}", what=refusal.what, why=refusal.why)
 
 
+def _limits(limits: Mapping[str, int], groups: Callable[[], ControlGroups]) -> dict[str, Any]:
+    """Divide limits between the control group of the attempt and each of its processes.
+
+    Raises DefinitionError for one that nothing here keeps.
+    """
+    found = groups() if LIMITS_BY_GROUP.keys() & limits.keys() else ControlGroups()
+    group, rest = control_groups.split(found, limits)
+    for name in ONLY_BY_GROUP & rest.keys():
+        reason = group_reason(found)
+        raise DefinitionError("confinement.needs_group", name=name, reason=reason)
+    return {"limits": rest, **({"group": group} if group else {})}
+
+
+def group_reason(groups: ControlGroups) -> str:
+    """Say why control groups do not keep every limit here; empty where they do."""
+    return (
+        translate(f"confinement.group_{groups.reason}", what=groups.what) if groups.reason else ""
+    )
+
+
 def _account(user: str | int | None, group: str | int | None) -> dict[str, Any]:
     """Return the numbers of an account, and the variables that name it."""
     import grp  # not everywhere, and rarely asked
@@ -241,13 +314,3 @@ def _account(user: str | int | None, group: str | int | None) -> dict[str, Any]:
             "SHELL": entry.pw_shell or "/bin/sh",
         }  # fmt: skip
     return {"uid": uid, "gid": gid, "groups": groups, "env": env}
-
-
-def _network(wish: str | Mapping[str, list[str]]) -> dict[str, Any]:
-    if isinstance(wish, str):
-        return {"kind": wish}
-    from task_scheduler.confinement.network import LANDLOCK_TCP, landlock_version  # loads ctypes
-
-    if landlock_version() < LANDLOCK_TCP:
-        raise DefinitionError("confinement.landlock_missing", what=landlock_version(), why="")
-    return {"kind": "tcp", "connect": ports_of(wish["tcp"]), "bind": []}

@@ -12,6 +12,7 @@ from typing import Any
 
 from task_scheduler.control import ControlServer
 from task_scheduler.core.faults import FaultKind, Trouble
+from task_scheduler.core.model import SECOND, Microseconds
 from task_scheduler.core.ports import Clock
 from task_scheduler.engine_loop import EngineLoop
 from task_scheduler.event_stream import EventStream
@@ -22,6 +23,8 @@ from task_scheduler.watchdog import Probe, Watchdog, Work
 
 __all__ = ["Vigil"]
 
+_STANDSTILL: Microseconds = 60 * SECOND
+"""An idle engine looks at the clocks three times as often."""
 _OF_PARTS = frozenset({FaultKind.SOCKET_FAILED, FaultKind.LAUNCH_FAILED, FaultKind.OUTPUT_FAILED})
 
 
@@ -34,6 +37,7 @@ class Vigil:
         self.board = FaultBoard(clock, stream.tell)
         self._probes: list[tuple[frozenset[FaultKind], Probe]] = []
         self._watchdog: Watchdog | None = None
+        self._watched: tuple[threading.Thread, EngineLoop] | None = None
 
     def add_probe(self, kind: FaultKind, look: Callable[[], Trouble | None]) -> None:
         """Ask every second, in the watchdog's thread, whether there is such a trouble."""
@@ -57,6 +61,13 @@ class Vigil:
         watchdog = self._watchdog
         return 0.0 if watchdog is None else watchdog.stuck_seconds()
 
+    def is_turning(self) -> bool:
+        """Whether the engine's thread gets on; a store that fails is no standstill."""
+        if self._watched is None:
+            return False
+        thread, loop = self._watched
+        return thread.is_alive() and self._clock.boottime() - loop.turned_at < _STANDSTILL
+
     def start(
         self,
         thread: threading.Thread,
@@ -67,6 +78,7 @@ class Vigil:
         preload("errors", "faults", "logs", "runtime", "supervision")
         stream = self._stream
         stream.engine = thread
+        self._watched = (thread, loop)
 
         def work() -> Work | None:
             since, listener = loop.busy_since, stream.listening
@@ -91,6 +103,7 @@ class Vigil:
 
     def close(self) -> None:
         """Watch no more."""
+        self._watched = None
         if self._watchdog is not None:
             self._watchdog.close()
             self._watchdog = None

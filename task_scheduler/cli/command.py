@@ -7,12 +7,16 @@ Responsible for: the decorator that makes one. Sentences are ``cli.about_<comman
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from task_scheduler.cli.completed import make_completed
 from task_scheduler.cli.parameters import global_options
 from task_scheduler.i18n import translate
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = ["CliCommand", "command"]
 
@@ -23,6 +27,7 @@ class CliCommand(click.Command):
     def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params += global_options()
+        make_completed(self.params)
         self.examples = tuple(examples)
         self.context_settings.setdefault("help_option_names", ["-h", "--help"])
         self.context_settings.setdefault("allow_extra_args", True)
@@ -35,6 +40,12 @@ class CliCommand(click.Command):
                 translate("cli.extra_argument", words=" ".join(map(str, ctx.args))), ctx
             )
         return rest
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Return the options that begin so, each with its sentence."""
+        from task_scheduler.cli.completion import with_help
+
+        return with_help(self, super().shell_complete(ctx, incomplete))
 
     def get_help(self, ctx: click.Context) -> str:
         """Return the whole help page."""

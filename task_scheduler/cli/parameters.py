@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from task_scheduler.cli.session import Session
 from task_scheduler.errors import ScheduleError
 from task_scheduler.i18n import LANGUAGES, set_language, translate
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = ["GLOBAL_NAMES", "Choice", "Duration", "Number", "did_you_mean", "global_options"]
 
@@ -39,6 +42,15 @@ class Choice(click.ParamType[str]):
             known, hint = ", ".join(self.words), did_you_mean(str(value), self.words)
             self.fail(translate("cli.bad_choice", value=value, known=known, hint=hint), param, ctx)
         return str(value)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002  click's signature
+        param: click.Parameter,  # noqa: ARG002  click's signature
+        incomplete: str,
+    ) -> list[CompletionItem[str]]:
+        """Return the words that begin so."""
+        return _items(self.words, incomplete)
 
 
 class Number(click.ParamType[int]):
@@ -107,6 +119,23 @@ class ZoneName(click.ParamType[str]):
         except ScheduleError as error:
             self.fail(str(error), param, ctx)
         return str(value)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002  click's signature
+        param: click.Parameter,  # noqa: ARG002  click's signature
+        incomplete: str,
+    ) -> list[CompletionItem[str]]:
+        """Return the zones that begin so."""
+        from zoneinfo import available_timezones
+
+        return _items(sorted(available_timezones()), incomplete)
+
+
+def _items(words: Sequence[str], incomplete: str) -> list[CompletionItem[str]]:
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(word) for word in words if word.startswith(incomplete)]
 
 
 _GLOBAL: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (

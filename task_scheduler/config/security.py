@@ -5,6 +5,7 @@ Responsible for: their types, bounds and defaults. What an option means is `task
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from task_scheduler.config.amounts import DURATION_PATTERN, SIZE_PATTERN, parse_duration, parse_size
 from task_scheduler.config.sections import Model, Text, absolute
+from task_scheduler.confinement.control_groups import AUTO, OFF
 from task_scheduler.errors import ConfigError, DefinitionError
 from task_scheduler.launch_guard import SecurityRules
 from task_scheduler.targets import TargetPolicy
@@ -31,6 +33,10 @@ __all__ = [
 
 def _file(value: Any, info: ValidationInfo) -> Any:
     return None if value is None else absolute(value, info)
+
+
+def _group(value: Any, info: ValidationInfo) -> Any:
+    return value if value in (AUTO, OFF) else str(absolute(value, info))
 
 
 def _checked(name: str) -> Callable[[Any], Any]:
@@ -52,7 +58,7 @@ def _checked(name: str) -> Callable[[Any], Any]:
 
 
 def _in_numbers(limits: Any) -> Any:
-    """Return limits in seconds and bytes, which may be written as ``1m`` and ``256MB``."""
+    """Return limits in seconds and bytes, which may be written as ``1m``, ``256MB``, ``50%``."""
     if not isinstance(limits, dict):
         return limits
     found = dict(limits)
@@ -61,9 +67,13 @@ def _in_numbers(limits: Any) -> Any:
             found[name] = parse_size(value)
         elif isinstance(value, str) and name.endswith("_seconds"):
             found[name] = max(1, round(parse_duration(value)))
+        elif isinstance(value, str) and name.endswith("_percent"):
+            percent = re.fullmatch(_PERCENT, value)
+            found[name] = int(percent[1]) if percent else value
     return found
 
 
+_PERCENT = r"\s*([0-9]{1,6})\s*%\s*"
 _ACCOUNT = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "integer", "minimum": 0}]}
 _AMOUNT = {"type": "integer", "minimum": 1}
 _SCHEMAS: dict[str, dict[str, Any]] = {
@@ -79,6 +89,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
                 ("cpu_seconds", DURATION_PATTERN),
                 ("memory_bytes", SIZE_PATTERN),
                 ("file_size_bytes", SIZE_PATTERN),
+                ("cpu_percent", f"^{_PERCENT}$"),
             )
         }
         | dict.fromkeys(("open_files", "processes"), _AMOUNT),
@@ -177,6 +188,8 @@ class SecuritySection(Model):
     """Where the secrets lie that tasks name as ``${secret:NAME}``."""
     targets: TargetsConfig = Field(default_factory=TargetsConfig)
     """Where requests of tasks may go."""
+    control_groups: Annotated[str, BeforeValidator(_group)] = AUTO
+    """Where tasks with limits get groups of their own: auto, off, or the folder of a group."""
     confinement: ConfinementKeys = Field(default_factory=ConfinementKeys)
     """Of every task that does not ask for another."""
 
@@ -190,6 +203,7 @@ class SecuritySection(Model):
             confinement=confinement_options(self.confinement),
             secrets={name: secret.source() for name, secret in self.secrets.items()},
             targets=self.targets.policy(),
+            control_groups=self.control_groups,
         )
 
 

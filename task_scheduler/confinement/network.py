@@ -16,13 +16,16 @@ import fcntl
 import os
 import socket
 import struct
+import subprocess
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from task_scheduler.confinement.refusal import StartRefusedError
 
-__all__ = ["LANDLOCK_TCP", "landlock_version", "leave_network", "restrict_tcp"]
+__all__ = [
+    "LANDLOCK_TCP", "landlock_version", "leave_network", "namespace_trouble", "restrict_tcp",
+]  # fmt: skip
 
 LANDLOCK_TCP = 4
 """The version of Landlock's interface from which it knows TCP."""
@@ -34,6 +37,17 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION = 1
 _RULE_NET_PORT = 2
 _BIND_TCP, _CONNECT_TCP = 1, 2
+_TRIAL = """
+import sys
+sys.path.append(sys.argv[1])
+from task_scheduler.confinement.network import leave_network
+from task_scheduler.confinement.refusal import StartRefusedError
+try:
+    leave_network(has_loopback=True)
+except StartRefusedError as refusal:
+    sys.exit(print(refusal.what, refusal.why) or 1)
+"""
+_TRIAL_SECONDS = 30
 _GET_FLAGS, _SET_FLAGS, _UP = 0x8913, 0x8914, 0x1
 
 
@@ -43,6 +57,25 @@ def landlock_version() -> int:
         return 0
     library: Any = ctypes.CDLL(None, use_errno=True)
     return max(0, int(library.syscall(_CREATE_RULESET, None, 0, _VERSION)))
+
+
+def namespace_trouble() -> str:
+    """Return why nobody can be given a network of its own here; empty where it can be done.
+
+    Tried by a process that does it: a service may be kept from it by a filter of system calls.
+    """
+    folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    try:
+        tried = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _TRIAL, folder],
+            capture_output=True,
+            text=True,
+            timeout=_TRIAL_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return "" if tried.returncode == 0 else tried.stdout.strip() or f"exit code {tried.returncode}"
 
 
 def leave_network(*, has_loopback: bool) -> None:

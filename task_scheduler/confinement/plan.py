@@ -30,6 +30,7 @@ def confine(
 
     - `script`: {path, roots, sha256, owners, place, is_python, is_lenient}; `place` is its index
       in `argv`; of a lenient one only the digest is held to
+    - `group`: {folder, limits}: the control group that it enters (`attempt_group.join`)
     - `network`: {kind: "none" | "loopback" | "tcp", connect: [ports], bind: [ports]}
     - `limits`: {name: number} of `rights.LIMITS`; `nice`; `umask`
     - `files`: {variable: content}; the variable names a file with it that only descriptors lead to
@@ -40,6 +41,11 @@ def confine(
     """
     program = None
     arguments = list(argv)
+    if plan.get("group"):
+        from task_scheduler.confinement.attempt_group import join  # few systems give one
+
+        # First of all: from here on all that is used is the attempt's, and counted.
+        join(plan["group"])
     if plan.get("script"):
         # While we are who we are: the task's user need not be able to read it.
         arguments, program = _open_script(plan["script"], arguments)

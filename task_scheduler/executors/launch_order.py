@@ -9,7 +9,9 @@ from __future__ import annotations
 import fnmatch
 import os
 from collections.abc import Sequence
+from typing import Any
 
+from task_scheduler.confinement.control_groups import group_of
 from task_scheduler.confinement.refusal import REASONS
 from task_scheduler.core.model import LaunchSpec
 from task_scheduler.i18n import translate
@@ -51,9 +53,17 @@ def order_of(
         output_limit_bytes=output_limit_bytes,
         bell=bell,
         texts=_texts(spec, output_limit_bytes),
-        confinement=spec.confinement or {},
+        confinement=_confinement(spec, folder),
         masks=spec.masks,
     )
+
+
+def _confinement(spec: LaunchSpec, folder: bytes) -> dict[str, Any]:
+    """Return the plan of a confinement; a control group has its attempt's name."""
+    plan = dict(spec.confinement or {})
+    if group := plan.get("group"):
+        plan["group"] = {"folder": group_of(group["base"], folder), "limits": group["limits"]}
+    return plan
 
 
 def _is_inherited(name: str, patterns: Sequence[str] | None) -> bool:
@@ -108,6 +118,12 @@ def _refusals(spec: LaunchSpec) -> dict[str, str]:
         )
         for name in REASONS
     }
-    for name, most in (spec.confinement.get("limits") or {}).items():
+    group = spec.confinement.get("group") or {}
+    limits = {**(spec.confinement.get("limits") or {}), **(group.get("limits") or {})}
+    if "cpu_percent" in limits:
+        # To be held back is the end of no program, but it may be why one took too long.
+        most = limits.pop("cpu_percent")
+        texts["held_back"] = translate("confinement.held_back", most=most, seconds="{seconds}")
+    for name, most in limits.items():
         texts[f"limit_{name}"] = translate(f"confinement.beyond_{name}", most=_amount(name, most))
     return texts

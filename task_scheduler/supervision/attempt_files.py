@@ -11,10 +11,8 @@ import os
 
 from task_scheduler.supervision.small_files import CREATE, read_file, write_file
 
-__all__ = [
-    "FORMAT", "MOST_REASON_BYTES", "create_permit", "exists", "path_in", "read_cancel_reason",
-    "try_lock", "write_holder", "write_members", "write_trouble",
-]  # fmt: skip
+__all__ = ["FORMAT", "MOST_REASON_BYTES", "create_permit", "exists", "path_in",
+    "read_cancel_reason", "try_lock", "write_holder", "write_members", "write_trouble"]  # fmt: skip
 
 FORMAT = 1
 MOST_REASON_BYTES = 4_096

@@ -10,7 +10,8 @@ Responsible for: their names, their format, and what they prove.
 - ``output``: what the task wrote. It stays when the rest is forgotten, and still forbids a
   start; so it is ``output.new`` until there is a permit.
 - ``cancel``: why the attempt shall end. ``exit.json``: how it ended.
-- ``tree``: who was seen to belong to it. ``trouble``: what keeps its supervisor from ending it.
+- ``tree``: who was seen to belong to it. ``group``: its control group, where it has one.
+- ``trouble``: what keeps its supervisor from ending it.
 
 Each has a format number. Within a number fields are only added, and some stay in every format to
 come (the names of `_PROMISED`, the first three words of ``lock``): what was started by one release
@@ -53,6 +54,7 @@ __all__ = [
     "path_in",
     "read_cancel_reason",
     "read_exit_record",
+    "read_group",
     "read_holder",
     "read_members",
     "read_trouble",
@@ -68,6 +70,7 @@ _MAX_RECORD_BYTES = 65_536
 _MOST = 1 << 62
 _TOMBSTONE = b"buried"
 _MOST_MEMBERS_BYTES = 1_048_576
+_MOST_PATH_BYTES = 8_192
 _OUTCOMES = frozenset({"succeeded", "failed", "timed_out", "cancelled"})
 _PROMISED: dict[str, type | tuple[type, ...]] = {
     "outcome": str,
@@ -131,6 +134,13 @@ def read_members(folder: bytes) -> dict[int, int]:
     return {
         int(pair[0]): int(pair[1]) for pair in words if len(pair) == 2 and b"".join(pair).isdigit()
     }
+
+
+def read_group(folder: bytes) -> str | None:
+    """Return the control group that the tree was given; None without one."""
+    content = read_file(path_in(folder, "group"), _MOST_PATH_BYTES) or b""
+    number, _, group = content.partition(b" ")
+    return os.fsdecode(group) if group and number == b"%d" % FORMAT else None
 
 
 def read_trouble(folder: bytes) -> tuple[str, str] | None:
@@ -208,6 +218,7 @@ def forget(folder: bytes) -> None:
         "exit.tmp",
         "cancel",
         "tree",
+        "group",
         "trouble",
         "output.new",
         "lock",

@@ -12,10 +12,11 @@ from typing import Any
 
 __all__ = ["FOLDER_VARIABLE", "FOREIGN_ORDER", "MessageStream", "Order", "encode_message"]
 
-FORMAT = 3
+FORMAT = 4
 """Within a number fields are only added; a launcher that was started by an older scheduler, after
 an upgrade on the disk, does without them. So what must not be done without has a new number: 2
-confines, 3 has the environment and the sentences packed. Older ones are read."""
+confines, 3 has the environment and the sentences packed, 4 has a control group. Older ones are
+read."""
 FOREIGN_ORDER = -1_000
 """The status of an order that another release wrote in a newer format: nothing was started."""
 FOLDER_VARIABLE = "TASK_SCHEDULER_ATTEMPT_FOLDER"

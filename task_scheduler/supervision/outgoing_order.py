@@ -15,6 +15,9 @@ from task_scheduler.supervision import orders
 
 __all__ = ["OutgoingOrder"]
 
+_FORMAT_WITHOUT_GROUP = 3
+"""Of an order that a launcher of before carries out whole."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingOrder:
@@ -34,10 +37,11 @@ class OutgoingOrder:
 
     def encode(self) -> bytes:
         """Return the order as one message."""
+        has_group = "group" in self.confinement
         env = [[_text(name), _text(value)] for name, value in self.env.items()]
         return orders.encode_message(
             {
-                "format": orders.FORMAT,
+                "format": orders.FORMAT if has_group else _FORMAT_WITHOUT_GROUP,
                 "folder": _text(self.folder),
                 "argv": [_text(item) for item in self.argv],
                 "working_dir": _text(self.working_dir),

@@ -5,8 +5,9 @@ them before it reaps the supervisor, so it is given that time. Where the launche
 belong to nobody and are told by what the supervisor wrote down (the task's session, and who it saw
 in the tree), by the folder of their attempt in their environment, and by descending from these.
 
-Not found is only what meets all of this: launcher and supervisor were both killed, and it changed
-its session, wiped its environment, and was born, of parents that are gone, after the last look.
+Where the tree had a control group, the kernel names all that is in it. Else not found is only what
+meets all of this: launcher and supervisor were both killed, and it changed its session, wiped its
+environment, and was born, of parents that are gone, after the last look.
 """
 
 from __future__ import annotations
@@ -15,7 +16,14 @@ import os
 import signal
 import time
 
-from task_scheduler.supervision.attempt_folder import Holder, read_holder, read_members
+from task_scheduler.confinement.attempt_group import AttemptGroup
+from task_scheduler.confinement.control_groups import is_group_of
+from task_scheduler.supervision.attempt_folder import (
+    Holder,
+    read_group,
+    read_holder,
+    read_members,
+)
 from task_scheduler.supervision.orders import FOLDER_VARIABLE
 from task_scheduler.supervision.process_tree import (
     ProcessStat,
@@ -36,9 +44,12 @@ def end_survivors(folder: bytes) -> list[int]:
     """Kill what survives of an attempt; return the pids of what is left of it all the same."""
     holder = read_holder(folder)
     _await_launcher(holder)
+    group = _group(folder)
     found: dict[int, ProcessStat] = {}
     for _ in range(_ROUNDS):
-        found = _survivors(folder, holder)
+        if group is not None:
+            group.kill()
+        found = _survivors(folder, holder, group)
         if not found:
             break
         for number in (signal.SIGSTOP, signal.SIGKILL):
@@ -46,7 +57,15 @@ def end_survivors(folder: bytes) -> list[int]:
                 _send(pid, number, stat.started)
         # Killed is not gone: the next look tells.
         time.sleep(_ROUND_SECONDS)
+    if group is not None and not found:
+        group.remove()
     return sorted(found)
+
+
+def _group(folder: bytes) -> AttemptGroup | None:
+    """Return the control group of the tree; the task's own user could have named another."""
+    group = read_group(folder)
+    return AttemptGroup(group) if group and is_group_of(group, folder) else None
 
 
 def _await_launcher(holder: Holder | None) -> None:
@@ -65,7 +84,9 @@ def _send(pid: int, number: int, started: int) -> None:
         return
 
 
-def _survivors(folder: bytes, holder: Holder | None) -> dict[int, ProcessStat]:
+def _survivors(
+    folder: bytes, holder: Holder | None, group: AttemptGroup | None
+) -> dict[int, ProcessStat]:
     mark = FOLDER_VARIABLE.encode("ascii") + b"=" + folder
     members = read_members(folder)
     stats = _living()
@@ -77,6 +98,7 @@ def _survivors(folder: bytes, holder: Holder | None) -> dict[int, ProcessStat]:
         or members.get(pid) == stat.started
         or mark in read_proc(f"/proc/{pid}/environ").split(b"\0")
     }
+    found |= set(group.pids()) if group is not None else set()
     for pid in list(found):
         found.update(descendants(pid))
     found.discard(os.getpid())

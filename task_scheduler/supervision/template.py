@@ -30,7 +30,7 @@ __all__ = ["program"]
 
 _OURS = (
     "task_scheduler.confinement.plan",
-    "task_scheduler.confinement.limit_reached",
+    "task_scheduler.confinement.bounds",
     "task_scheduler.masking",
 )
 """What supervisors load late; by then the name of the package may be the user's."""

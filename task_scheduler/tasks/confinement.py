@@ -16,7 +16,9 @@ __all__ = ["LIMIT_NAMES", "OPTIONS", "confinement_of", "names_secret", "ports_of
 
 OPTIONS = ("user", "group", "umask", "nice", "limits", "network", "no_new_privileges")
 """The keywords of tasks that run in a process; `ScriptTask` has `sha256` too."""
-LIMIT_NAMES = ("cpu_seconds", "memory_bytes", "open_files", "processes", "file_size_bytes")
+LIMIT_NAMES = (
+    "cpu_seconds", "memory_bytes", "open_files", "processes", "file_size_bytes", "cpu_percent",
+)  # fmt: skip
 
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _OCTAL = re.compile(r"0?o?[0-7]{1,4}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,11 @@ from typing import Any
 import pytest
 
 from task_scheduler import CommandTask, DefinitionError, ScriptTask
+from task_scheduler.confinement import control_groups
+from task_scheduler.confinement.control_groups import ControlGroups, is_group_of
 from task_scheduler.confinement.refusal import REASONS, StartRefusedError
 from task_scheduler.core.model import LaunchSpec
+from task_scheduler.executors.launch_order import order_of
 from task_scheduler.i18n import LANGUAGES, set_language
 from task_scheduler.launch_guard import SAFE_ENVIRONMENT, LaunchGuard, SecurityRules, sentence_of
 
@@ -142,3 +146,160 @@ def test_every_refusal_has_its_sentence(reason: str, language: str) -> None:
 
     assert "{" not in sentence
     assert sentence != f"confinement.{reason}"
+
+
+# -- control groups -------------------------------------------------------------------------------
+
+WHOLE = ControlGroups("/groups", frozenset({"cpu", "memory", "pids"}))
+NONE = ControlGroups(reason="not_delegated", what="/system.slice/cron.service")
+LIMITS = {"memory_bytes": 64_000_000, "cpu_percent": 50, "open_files": 64}
+
+
+def guard_with(groups: ControlGroups) -> LaunchGuard:
+    made = LaunchGuard()
+    made._prepared = (made.rules.control_groups, groups)
+    return made
+
+
+def test_what_a_group_keeps_is_not_asked_of_each_process_as_well() -> None:
+    done = guard_with(WHOLE).guard(spec(limits=LIMITS))
+
+    assert done.confinement == {
+        "limits": {"open_files": 64},
+        "group": {"base": "/groups", "limits": {"memory_bytes": 64_000_000, "cpu_percent": 50}},
+    }
+
+
+def test_a_limit_that_no_group_could_keep_makes_none() -> None:
+    done = guard_with(WHOLE).guard(spec(limits={"open_files": 64}))
+
+    assert done.confinement == {"limits": {"open_files": 64}}
+
+
+def test_without_groups_limits_hold_for_each_process() -> None:
+    done = guard_with(NONE).guard(spec(limits={"memory_bytes": 9, "processes": 3}))
+
+    assert done.confinement == {"limits": {"memory_bytes": 9, "processes": 3}}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    "groups",
+    [
+        NONE,
+        ControlGroups("/groups", frozenset({"memory", "pids"}), "no_controller", "cpu"),
+        ControlGroups(reason="off"),
+        ControlGroups(reason="no_mount"),
+        ControlGroups(reason="not_writable", what="/x"),
+        ControlGroups(reason="refused", what="/x"),
+        ControlGroups("/groups", frozenset(), "shared", "1, 2"),
+    ],
+)
+def test_a_limit_that_nothing_here_keeps_is_a_failed_start_with_the_remedy(
+    groups: ControlGroups, language: str
+) -> None:
+    set_language(language)
+    try:
+        with pytest.raises(DefinitionError) as found:
+            guard_with(groups).guard(spec(limits={"cpu_percent": 50}))
+    finally:
+        set_language("en")
+
+    assert "Delegate=yes" in str(found.value)
+    assert groups.what in str(found.value)
+    assert "confinement." not in str(found.value)
+
+
+def test_what_cannot_be_kept_is_told_when_the_task_is_added() -> None:
+    task = CommandTask("busy", None, ["true"], limits={"cpu_percent": 50})
+
+    [warning] = guard_with(NONE).warnings_of(task)
+
+    assert "will not start" in warning
+    assert "/system.slice/cron.service" in warning
+
+
+def test_a_look_at_the_configuration_moves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_groups, "find", lambda wish: NONE)
+    monkeypatch.setattr(control_groups, "prepare", lambda found: pytest.fail("it was divided"))
+
+    LaunchGuard().warnings_of(CommandTask("busy", None, ["true"], limits=LIMITS))
+
+
+def test_the_group_is_divided_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[ControlGroups] = []
+    monkeypatch.setattr(control_groups, "find", lambda wish: WHOLE)
+
+    def prepare(found: ControlGroups) -> ControlGroups:
+        made.append(found)
+        return found
+
+    monkeypatch.setattr(control_groups, "prepare", prepare)
+    guard = LaunchGuard()
+
+    guard.guard(spec(limits={"open_files": 64}))
+    before = len(made)
+    for _ in range(3):
+        guard.guard(spec(limits=LIMITS))
+
+    assert (before, len(made)) == (0, 1)
+    assert guard.groups_here() == WHOLE
+
+
+def test_an_order_names_the_group_of_its_attempt_and_what_its_limits_say() -> None:
+    done = guard_with(WHOLE).guard(spec(limits={**LIMITS, "processes": 9}))
+
+    order = order_of(done, folder=b"/srv/x.runs/15-7", bell=b"/b", output_limit_bytes=9)
+
+    group = order.confinement["group"]
+    assert is_group_of(group["folder"], b"/srv/x.runs/15-7")
+    assert group["folder"].startswith("/groups/")
+    assert order.texts["limit_memory_bytes"] == "killed: memory limit 64 MB"
+    assert order.texts["limit_processes"] == "failed: limit of 9 processes"
+    assert order.texts["held_back"] == "; its limit of 50 % of a CPU held it back for {seconds} s"
+    assert "limit_cpu_percent" not in order.texts
+
+
+def test_an_order_with_a_group_is_not_for_a_launcher_that_knows_none() -> None:
+    def number(limits: dict[str, int]) -> int:
+        done = guard_with(WHOLE).guard(spec(limits=limits))
+        order = order_of(done, folder=b"/x/1-1", bell=b"/b", output_limit_bytes=9)
+        return int(json.loads(order.encode()[4:])["format"])
+
+    assert number({"memory_bytes": 9}) == number({"open_files": 64}) + 1
+
+
+# -- network --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("network", ["none", "loopback"])
+def test_a_network_that_cannot_be_given_here_is_refused_before_the_start(
+    network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = ["Operation not permitted", ""]
+    monkeypatch.setattr(
+        "task_scheduler.confinement.network.namespace_trouble", lambda: answers.pop(0)
+    )
+    guard = LaunchGuard()
+
+    [warning] = guard.warnings_of(CommandTask("t", None, ["true"], network=network))
+    first = guard.guard(spec(network=network)).confinement
+    second = guard.guard(spec(network=network)).confinement
+
+    assert "will not start" in warning
+    assert "Operation not permitted" in warning
+    # Tried again after a refusal, and no more once it is known to be had.
+    assert first == second == {"network": {"kind": network}}
+    assert answers == []
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["db.example:443", "10.0.0.5:443", "[::1]:443", "10.0.0.0/8", "localhost", "*:443", "443/udp"],
+)
+def test_a_rule_with_a_host_is_refused_by_name_never_widened_to_its_port(rule: str) -> None:
+    with pytest.raises(DefinitionError) as found:
+        CommandTask("t", None, ["true"], network={"tcp": ["443", rule]})
+
+    assert repr(rule) in str(found.value)
+    assert "firewall" in str(found.value)

@@ -11,6 +11,7 @@ from task_scheduler.cli.holders import needs_scheduler, wait_until_gone
 from task_scheduler.cli.parameters import Duration
 from task_scheduler.cli.session import Session
 from task_scheduler.i18n import translate
+from task_scheduler.service.systemd import unit_led_by
 
 _BEYOND_SECONDS = 15.0
 """Waited beyond the scheduler's own deadline for its tasks: killing what is left takes a moment."""
@@ -23,6 +24,8 @@ def command(session: Session, timeout: float | None, no_wait: bool) -> ExitCode:
     """End the scheduler of this ledger."""
     holder = needs_scheduler(session)
     pid = holder["pid"]
+    # While the process is there to be asked.
+    unit = unit_led_by(pid)
     if not session.scheduler.request_stop():
         needs_scheduler(session)
     has_ended = None
@@ -41,4 +44,7 @@ def command(session: Session, timeout: float | None, no_wait: bool) -> ExitCode:
         session.document("down", {"pid": pid, "has_ended": has_ended})
     else:
         session.say(translate("cli.down_done" if has_ended else "cli.down_asked", pid=pid))
+        if unit is not None:
+            stop = f"{unit.systemctl} stop {unit.name}"
+            session.hint(translate("service.starts_again", unit=unit.name), stop)
     return ExitCode.FINE

@@ -6,11 +6,17 @@ from task_scheduler.cli.command import command as cli_command
 from task_scheduler.cli.holders import say_no_tasks
 from task_scheduler.cli.session import Session
 from task_scheduler.i18n import translate
+from task_scheduler.service.first_process import is_first_process, stand_in_front
 
 
 @cli_command("up", examples=("tsk up", "tsk -c farm.json up"))
 def command(session: Session) -> int:
     """Say where everything is, then run."""
+    if is_first_process():
+        # Before anything is loaded: the process that only waits stays small.
+        ended = stand_in_front()
+        if ended is not None:
+            return ended
     session.is_config_needed = True
     scheduler = session.scheduler
     settings = scheduler.config.settings

@@ -21,7 +21,7 @@ import pytest
 from task_scheduler.core.events import SupervisionFaltered
 from task_scheduler.core.model import Outcome
 from task_scheduler.core.recovery import Verdict
-from task_scheduler.supervision import attempt_folder, launcher_client, orders
+from task_scheduler.supervision import attempt_folder, launcher_client, outgoing_order
 from tests.integration.supervision.bench import Bench, claim_of, eventually
 
 ROOT = Path(__file__).parents[3]
@@ -121,7 +121,7 @@ def test_an_order_of_the_first_release_is_carried_out(bench: Bench) -> None:
 def test_an_order_of_a_newer_release_is_refused_with_the_remedy(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(orders, "FORMAT", 99)
+    monkeypatch.setattr(outgoing_order, "_FORMAT_WITHOUT_GROUP", 99)
 
     end = bench.run(["true"])
 
