@@ -186,11 +186,12 @@ TASK_KEYS = {
     "last_run_time", "next_run_time", "last_error", "rule_error", "paused_at", "pause_reason",
     "paused_until",
     "last_duration_seconds", "average_duration_seconds", "max_duration_seconds",
-    "p95_duration_seconds", "rules", "policies", "definition", "added_at",
+    "p95_duration_seconds", "rules", "policies", "definition", "added_at", "tags",
 }  # fmt: skip
 RUN_KEYS = {
     "run_id", "task_id", "key", "origin", "state", "scheduled_at", "due_at", "waiting_for",
-    "attempt", "started_at", "ended_at", "duration_seconds", "error", "reason",
+    "attempt", "started_at", "ended_at", "duration_seconds", "error", "reason", "retry_of",
+    "cpu_seconds", "peak_memory_bytes", "read_bytes", "written_bytes",
 }  # fmt: skip
 
 
