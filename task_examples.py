@@ -15,6 +15,7 @@ NEEDS = (
     "pydantic",
     "rich",
     "tzdata",
+    "watchfiles",
     "yaml",
 )
 

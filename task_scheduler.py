@@ -19,6 +19,7 @@ NEEDS = (
     "pymodbus",
     "rich",
     "tzdata",
+    "watchfiles",
     "yaml",
 )
 

@@ -24,7 +24,9 @@ from task_scheduler.core.inbox import (
     AddEntries,
     BackfillRange,
     CancelRun,
+    CollectLedger,
     Command,
+    DeclareEntries,
     EndSilences,
     PauseEntry,
     ReleaseLedger,
@@ -55,6 +57,7 @@ _T = TypeVar("_T")
 
 _OPERATIONS: Mapping[str, type[Command]] = {
     "add": AddEntries,
+    "declare": DeclareEntries,
     "remove": RemoveEntries,
     "pause": PauseEntry,
     "resume": ResumeEntry,
@@ -62,6 +65,7 @@ _OPERATIONS: Mapping[str, type[Command]] = {
     "cancel": CancelRun,
     "backfill": BackfillRange,
     "release": ReleaseLedger,
+    "note_collection": CollectLedger,
     "silence": SilenceAlerts,
     "unsilence": EndSilences,
     "ping": TakePing,
@@ -94,10 +98,11 @@ _SHAPES: Mapping[str, Callable[[object], bool]] = {
     **dict.fromkeys(("start", "end", "limit", "run_id"), _is_number),
     **dict.fromkeys(("until", "resume_from", "since"), _or_none(_is_number)),
     **dict.fromkeys(
-        ("is_dry_run", "keep_waiting", "is_code_bound"), lambda value: isinstance(value, bool)
+        ("is_dry_run", "keep_waiting", "is_code_bound", "is_vacuuming"),
+        lambda value: isinstance(value, bool),
     ),
     **dict.fromkeys(("reason", "text"), _or_none(_is_text)),
-    "task_ids": _is_list_of(_is_text),
+    **dict.fromkeys(("task_ids", "archived"), _is_list_of(_is_text)),
     "entries": _is_list_of(lambda value: isinstance(value, dict)),
     "rules": _is_list_of(lambda value: isinstance(value, dict)),
     "definition": lambda value: isinstance(value, dict),
@@ -355,9 +360,13 @@ def _hears(path: Path) -> bool:
 
 def request_of(command: Command) -> tuple[str, dict[str, Any]]:
     """Return the operation and the values by which a command travels."""
-    if isinstance(command, AddEntries):
+    if isinstance(command, AddEntries | DeclareEntries):
         entries = [_entry_to_plain(entry) for entry in command.entries]
-        return "add", {"entries": entries, "actor": command.actor}
+        values: dict[str, Any] = {"entries": entries, "actor": command.actor}
+        if isinstance(command, DeclareEntries):
+            # Which functions are missing is known where they would be called.
+            values["archived"] = list(command.archived)
+        return _NAME_OF[type(command)], values
     names = [field.name for field in fields(command) if field.name not in ("resolve", "reject")]
     values = {name: getattr(command, name) for name in names}
     return _NAME_OF[type(command)], {
@@ -375,9 +384,9 @@ def command_of(op: str, values: Mapping[str, Any]) -> Command:
     for name, value in values.items():
         if name not in _SHAPES or not _SHAPES[name](value):
             raise _unfit(name, value)
-    if op == "add":
+    if op in ("add", "declare"):
         entries = [entry_from(plain) for plain in values["entries"]]
-        return AddEntries(entries=entries, actor=str(values.get("actor", "")))
+        return _OPERATIONS[op](**{**values, "entries": entries})
     return _OPERATIONS[op](**values)
 
 

@@ -34,7 +34,7 @@ from task_scheduler.core.events import (
     StandbyWaiting,
     StoreAbandoned,
 )
-from task_scheduler.core.inbox import AddEntries, Command, SetPools
+from task_scheduler.core.inbox import AddEntries, Command, DeclareEntries, SetPools
 from task_scheduler.core.model import SECOND, Entry, Microseconds
 from task_scheduler.core.ports import Clock
 from task_scheduler.errors import SchedulerStoppedError, StoreUnavailableError
@@ -471,7 +471,7 @@ class Runtime:
         if op in self._on_request:
             return self._on_request[op](**values)
         command = command_of(op, values)
-        if isinstance(command, AddEntries):
+        if isinstance(command, AddEntries | DeclareEntries):
             self._refuse_missing(command.entries)
         future = self._submit(command)
         if future is None:

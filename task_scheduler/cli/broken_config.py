@@ -10,15 +10,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from task_scheduler.config.document import parse_document
-from task_scheduler.config.source import DEFAULT_NAME, read_text
+from task_scheduler.config.files import parse_text
+from task_scheduler.config.source import DEFAULT_NAME, default_file, read_text
 from task_scheduler.errors import ConfigError
 from task_scheduler.i18n import LANGUAGES
 
 __all__ = ["first_problem", "minimal_config"]
 
 _NOT_OURS = frozenset(
-    {"config.missing_file", "config.is_folder", "config.not_json_file", "config.bad_source"}
+    {
+        "config.missing_file",
+        "config.is_folder",
+        "config.not_json_file",
+        "config.bad_source",
+        "config.several_files",
+    }
 )
 """Errors of a name, not of what stands in the file: another file was meant."""
 _DEFAULT_LEDGER = ".scheduler/scheduler.db"
@@ -31,7 +37,8 @@ def minimal_config(error: ConfigError, named: str | None) -> dict[str, Any] | No
     """
     if error.key in _NOT_OURS:
         return None
-    file = (Path.cwd() / Path(named or DEFAULT_NAME).expanduser()).absolute()
+    found = Path(named).expanduser() if named else default_file(Path.cwd())
+    file = (Path.cwd() / (found or DEFAULT_NAME)).absolute()
     values = _values(file)
     ledger = _text(values, "storage", "path") or _DEFAULT_LEDGER
     if not _is_there(file.parent / Path(ledger).expanduser()):
@@ -60,8 +67,11 @@ def first_problem(error: ConfigError) -> str:
 
 
 def _values(file: Path) -> Mapping[str, Any]:
+    if file.suffix == ".py":
+        # It failed once already; to run it again would do again what it did.
+        return {}
     try:
-        values = parse_document(read_text(file), str(file)).value
+        values = parse_text(read_text(file), file).value
     except ConfigError:
         return {}
     return values if isinstance(values, dict) else {}

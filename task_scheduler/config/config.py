@@ -18,11 +18,11 @@ from task_scheduler.config.calendars import calendar_of
 from task_scheduler.config.checks import Checked, Read, checked, entry_problem
 from task_scheduler.config.entries import Declared, Folders
 from task_scheduler.config.entry_times import EntryError
+from task_scheduler.config.files import ConfigFiles, read_files
 from task_scheduler.config.layers import (
     Layer,
     Merged,
     environment_layer,
-    file_layer,
     mapping_layer,
     merge,
     options_layer,
@@ -67,6 +67,8 @@ class Config:
         self._subscribers: list[Callable[[Settings], None]] = []
         self.path: Path | None = self._find(folder)
         self.folder: Path = folder if self.path is None else self.path.parent
+        self.files = ConfigFiles()
+        """What was read last, whether it was right or not."""
         self._merged, self._settings, self._calendars = self._read()
         self._policies: tuple[Settings | None, Policies] = None, Policies()
 
@@ -81,8 +83,9 @@ class Config:
     ) -> Config:
         """Return the configuration: defaults < file < environment < options.
 
-        `source` is a file, or its content as a mapping; None reads ``scheduler_config.json`` in
-        `folder`, the current one by default, if there is one. Raises ConfigError that lists
+        `source` is a file (JSON, TOML, YAML or Python, by its suffix), or its content as a mapping;
+        None reads ``scheduler_config.json``, ``.toml`` or ``.yaml`` in `folder`, the current one by
+        default, if there is one. Raises ConfigError that lists
         everything that is wrong, each with its place.
         """
         return cls(
@@ -136,6 +139,37 @@ class Config:
             merged, settings, calendars = self._read()
             self._declared(merged, settings, calendars)
             self._adopt(merged, settings, calendars)
+
+    def again(self) -> Config:
+        """Return what the same source says now, beside this one, which stays as it is.
+
+        Raises ConfigError.
+        """
+        source: Source = self.path
+        if source is None:
+            source = self._source if isinstance(self._source, Mapping) else {}
+        found = Config(source, options=self._options, environ=self._environ, folder=self.folder)
+        self.files = found.files
+        return found
+
+    def adopt(self, other: Config) -> None:
+        """Take over what another one, made by `again`, says; subscribers are told."""
+        with self._lock:
+            self._adopt(other._merged, other._settings, other._calendars)
+
+    def kept(self) -> Callable[[], None]:
+        """Return what puts everything back as it is now; subscribers are told then."""
+        state = self._merged, self._settings, self._calendars
+
+        def put_back() -> None:
+            with self._lock:
+                self._adopt(*state)
+
+        return put_back
+
+    def references_of(self, task_id: str) -> Mapping[KeyPath, str]:
+        """Return the values of an entry that were made of references, as they are written."""
+        return self._merged.references_in(("entries", task_id))
 
     def reread_calendars(self) -> list[str]:
         """Read the files of calendars again; return what is wrong with them now, with the place.
@@ -252,7 +286,8 @@ class Config:
             label = translate("config.given_mapping")
             layers.append(mapping_layer(self._source, label, references))
         elif self.path is not None:
-            layers.append(file_layer(self.path, self._environ))
+            self.files = read_files(self.path, self._environ)
+            layers.extend(self.files.layers)
         layers.append(environment_layer(self._environ))
         layers.append(options_layer(self._options, references))
         merged = merge(layers)

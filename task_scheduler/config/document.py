@@ -1,7 +1,8 @@
-"""JSON with comments and trailing commas, read so that every value knows its line and column.
+"""A text of which every value knows its line and column; and JSON, with comments, as one.
 
-Responsible for: the grammar, positions, and pointing at what is wrong in the text. Knows nothing
-of what the values mean.
+Responsible for: positions, pointing at what is wrong in the text, and the grammar of JSON with
+comments and trailing commas. Knows nothing of what the values mean. The other grammars are in
+`toml_document` and `yaml_document`.
 
 A repeated key, NaN, Infinity and the like are noted and the reading goes on, so that all of them
 are told at once; where the grammar is broken nothing after it can be trusted, and it stops.
@@ -21,7 +22,7 @@ from task_scheduler.config.problems import KeyPath, Place, Problem, dotted
 from task_scheduler.errors import ConfigError
 from task_scheduler.i18n import translate
 
-__all__ = ["Document", "parse_document"]
+__all__ = ["DEPTH_LIMIT", "DIGITS_LIMIT", "Document", "parse_document"]
 
 _GAP = re.compile(r"(?:[ \t\r\n]+|//[^\r\n]*|/\*.*?\*/)*", re.DOTALL)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?(?![\w.+-])")
@@ -31,9 +32,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _WORDS = {"true": True, "false": False, "null": None}
 _NOT_FINITE = frozenset({"nan", "infinity", "inf"})
-_DEPTH_LIMIT = 100
+DEPTH_LIMIT = 100
+"""Brackets within each other; a configuration is never so deep."""
 _EXCERPT_WIDTH = 96
-_DIGITS_LIMIT = 400
+DIGITS_LIMIT = 400
 """No number of a configuration has as many; Python itself refuses ints above 4,300 digits."""
 
 
@@ -47,10 +49,15 @@ class Document:
         self.problems: list[Problem] = []
         self.key_offsets: dict[KeyPath, int] = {}
         self.value_offsets: dict[KeyPath, int] = {}
+        self.value_ends: dict[KeyPath, int] = {}
+        """Behind the last character of each value; of a table of TOML, of its header."""
         self._lines = [0, *(match.end() for match in _LINE_START.finditer(text))]
 
     def place(self, path: KeyPath, *, of_key: bool = False) -> Place:
         """Return where a value, or its key, stands; of a part unknown here, what holds it."""
+        if not self.value_offsets:
+            # A value that a program made: no line of the text is its own.
+            return Place(self.name, self.name)
         offsets = self.key_offsets if of_key and path in self.key_offsets else self.value_offsets
         while path and path not in offsets:
             path, offsets = path[:-1], self.value_offsets
@@ -61,6 +68,28 @@ class Document:
         line = bisect_right(self._lines, offset)
         column = offset - self._lines[line - 1] + 1
         return Place(f"{self.name}:{line}:{column}", self.name, line, column)
+
+    def offset_at(self, line: int, column: int) -> int:
+        """Return the offset of a line and column, both counted from 1."""
+        start = self._lines[min(line, len(self._lines)) - 1]
+        return min(start + column - 1, len(self.text))
+
+    def note(self, offset: int, path: KeyPath, sentence: str) -> None:
+        """Keep what is wrong at a place, beside all that is wrong elsewhere."""
+        self.problems.append(Problem(self.place_at(offset), dotted(path), sentence))
+
+    def fail(self, offset: int, reason: str) -> NoReturn:
+        """Raise ConfigError: the grammar is broken here, and nothing after it can be trusted."""
+        place = self.place_at(offset)
+        raise ConfigError(
+            "config.syntax",
+            place=place.label,
+            reason=reason,
+            excerpt=self.excerpt(offset),
+            file=place.file,
+            line=place.line,
+            column=place.column,
+        )
 
     def excerpt(self, offset: int) -> str:
         """Return the line of an offset, and a caret below it."""
@@ -103,9 +132,14 @@ class _Scanner:
             self._fail(translate("config.after_end", found=self._found()))
 
     def _value(self, path: KeyPath) -> Any:
-        if len(path) > _DEPTH_LIMIT:
-            self._fail(translate("config.too_deep", limit=_DEPTH_LIMIT))
+        if len(path) > DEPTH_LIMIT:
+            self._fail(translate("config.too_deep", limit=DEPTH_LIMIT))
         self._document.value_offsets[path] = self._at
+        value = self._read(path)
+        self._document.value_ends[path] = self._at
+        return value
+
+    def _read(self, path: KeyPath) -> Any:
         first = self._text[self._at : self._at + 1]
         if first == "{":
             return self._object(path)
@@ -128,7 +162,7 @@ class _Scanner:
             if key in found:
                 first = self._document.place_at(self._document.key_offsets[inner])
                 reason = translate("config.repeated_key", key=dotted(inner), line=first.line)
-                self._note(offset, inner, reason)
+                self._document.note(offset, inner, reason)
             self._document.key_offsets[inner] = offset
             self._skip_gap()
             if self._peek() != ":":
@@ -198,7 +232,9 @@ class _Scanner:
             return _WORDS[word]
         if word.lstrip("+-").lower() in _NOT_FINITE:
             self._at += len(word)
-            self._note(start, path, translate("config.not_finite", key=dotted(path), value=word))
+            self._document.note(
+                start, path, translate("config.not_finite", key=dotted(path), value=word)
+            )
             return None
         is_quoted = word.startswith("'")
         sentence = "config.single_quotes" if is_quoted else "config.expected_value"
@@ -206,16 +242,16 @@ class _Scanner:
 
     def _number(self, match: re.Match[str], path: KeyPath) -> Any:
         text = match.group()
-        if len(text) > _DIGITS_LIMIT:
-            reason = translate("config.long_number", key=dotted(path), limit=_DIGITS_LIMIT)
-            self._note(match.start(), path, reason)
+        if len(text) > DIGITS_LIMIT:
+            reason = translate("config.long_number", key=dotted(path), limit=DIGITS_LIMIT)
+            self._document.note(match.start(), path, reason)
             return None
         if match.group(1) is None and match.group(2) is None:
             return int(text)
         value = float(text)
         if not math.isfinite(value):
             reason = translate("config.not_finite", key=dotted(path), value=text)
-            self._note(match.start(), path, reason)
+            self._document.note(match.start(), path, reason)
             return None
         return value
 
@@ -235,21 +271,8 @@ class _Scanner:
         match = _WORD.match(self._text, self._at)
         return repr((match.group() if match else self._peek())[:20])
 
-    def _note(self, offset: int, path: KeyPath, sentence: str) -> None:
-        place = self._document.place_at(offset)
-        self._document.problems.append(Problem(place, dotted(path), sentence))
-
     def _fail(self, reason: str) -> NoReturn:
-        place = self._document.place_at(self._at)
-        raise ConfigError(
-            "config.syntax",
-            place=place.label,
-            reason=reason,
-            excerpt=self._document.excerpt(self._at),
-            file=place.file,
-            line=place.line,
-            column=place.column,
-        )
+        self._document.fail(self._at, reason)
 
 
 def _showable(text: str) -> str:

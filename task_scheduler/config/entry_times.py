@@ -6,7 +6,7 @@ expression or a calendar's name makes sense is decided by the rules themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
@@ -21,10 +21,12 @@ from task_scheduler.schedules.keywords import EXTRAS, TIME_KEYWORDS
 from task_scheduler.schedules.rule import ScheduleRule, from_plain, occurrences_of
 from task_scheduler.schedules.rule_parameters import MODIFIERS
 
-__all__ = ["LISTS", "TIMES", "EntryError", "RuleConfig", "TimeKeys"]
+__all__ = ["LISTS", "TIMES", "TIME_KEYS", "EntryError", "RuleConfig", "TimeKeys", "time_keys_of"]
 
 TIMES = (*TIME_KEYWORDS, "schedule")
 """The keys that say when; an entry has one of them."""
+TIME_KEYS = frozenset((*TIMES, *MODIFIERS, *EXTRAS))
+"""All keys that say something of when an entry is due."""
 LISTS = frozenset({"schedule", "at", "run_at", "exclude", "include", "rules"})
 """The keys whose only item may stand alone."""
 
@@ -203,6 +205,17 @@ class TimeKeys(_Modifiers):
     def _given(self, names: tuple[str, ...]) -> dict[str, Any]:
         values = {name: getattr(self, name) for name in names if name in self.model_fields_set}
         return {name: value for name, value in values.items() if value is not None}
+
+
+def time_keys_of(rules: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the keys of an entry that say what rules in their plain form say."""
+    if len(rules) == 1:
+        rule = dict(rules[0])
+        kind = rule.pop("type")
+        for key, (known, parameter) in TIME_KEYWORDS.items():
+            if str(known) == kind and parameter in rule and rule.keys() <= {parameter, *TIME_KEYS}:
+                return {key: rule.pop(parameter), **rule}
+    return {"schedule": [dict(rule) for rule in rules]}
 
 
 def _checked(plain: dict[str, Any], task_id: str, calendars: Calendars) -> ScheduleRule:

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from task_scheduler.config.document import parse_document
+from task_scheduler.config.document import Document
 from task_scheduler.config.problems import KeyPath, Place, Problem, dotted, hint_for, shown
 from task_scheduler.config.references import References
 from task_scheduler.config.settings import NAMED_SECTIONS, SECTIONS, TWINS, known_keys
-from task_scheduler.config.source import read_text
 from task_scheduler.errors import ConfigError
 from task_scheduler.i18n import translate
 
@@ -38,7 +36,8 @@ PREFIX = "TASK_SCHEDULER__"
 """Of the environment variables that override a key: ``TASK_SCHEDULER__LOGGING__LOG_DIR``."""
 
 _SECTION_NAMES = (*SECTIONS, *NAMED_SECTIONS)
-_SCHEMA_KEY = "$schema"
+_NOT_OURS = ("$schema", "x-")
+"""How keys begin that are for others: editors, and aliases (``x-usual``)."""
 _WIDEST = 1000
 """Bits of an integer; a float holds some 1,024."""
 _LAST = 2
@@ -55,6 +54,10 @@ class Layer:
     texts: dict[KeyPath, str] = field(default_factory=dict)
     """The values that are text because their origin knows nothing else, and how to show them."""
     problems: list[Problem] = field(default_factory=list)
+    references: dict[KeyPath, str] = field(default_factory=dict)
+    """The values that were made of references, and how they are written: they may be secrets."""
+    is_file: bool = False
+    """Whether it is one of several files, of which each says something else."""
 
 
 @dataclass(slots=True)
@@ -74,13 +77,24 @@ class Merged:
         owner = self.owners.get(path[:_LAST])
         return None if owner is None else owner.texts.get(path)
 
+    def references_in(self, path: KeyPath) -> dict[KeyPath, str]:
+        """Return the values below a path that were made of references, as they are written."""
+        owner = self.owners.get(path[:_LAST])
+        references = {} if owner is None else owner.references
+        depth = len(path)
+        return {at[depth:]: text for at, text in references.items() if at[:depth] == path}
 
-def file_layer(path: Path, environ: Mapping[str, str]) -> Layer:
-    """Return what a file says; raises ConfigError if it cannot be read or is no JSON."""
-    document = parse_document(read_text(path), str(path))
-    layer = Layer({}, lambda at, of_key: document.place(at, of_key=of_key))
+
+def file_layer(
+    document: Document, references: References, *, without: Collection[str] = ()
+) -> Layer:
+    """Return what a file says, but for some keys at its root."""
+    layer = Layer({}, lambda at, of_key: document.place(at, of_key=of_key), is_file=True)
     layer.problems.extend(document.problems)
-    _fill(layer, document.value, References(environ, path.parent))
+    values = document.value
+    if isinstance(values, dict):
+        values = {key: value for key, value in values.items() if key not in without}
+    _fill(layer, values, references)
     return layer
 
 
@@ -151,7 +165,7 @@ def merge(layers: Sequence[Layer]) -> Merged:
             if section in merged.values and isinstance(values, dict):
                 for key, value in values.items():
                     _put(merged, layer, (section, key), value)
-            elif not section.startswith(_SCHEMA_KEY):
+            elif not section.startswith(_NOT_OURS):
                 is_known = section in merged.values
                 sentence = _not_object(section, values) if is_known else _unknown_section(section)
                 place = layer.place((section,), not is_known)
@@ -176,6 +190,12 @@ def plain_copy(value: Any) -> Any:
 def _put(merged: Merged, layer: Layer, path: tuple[str, str], value: Any) -> None:
     """Put a value over that of the layers before, under whichever of its names it stood."""
     section, key = path
+    earlier = merged.owners.get(path)
+    if layer.is_file and earlier is not None and earlier.is_file and earlier is not layer:
+        other = earlier.place(path, True)
+        sentence = translate("config.declared_twice", key=dotted(path), other=other.label)
+        merged.problems.append(Problem(layer.place(path, True), dotted(path), sentence))
+        return
     twin = TWINS.get(key)
     if section == "tasks" and twin is not None:
         former = merged.owners.get((section, twin))
@@ -197,7 +217,7 @@ def _fill(layer: Layer, values: Any, references: References) -> None:
         layer.problems.append(Problem(layer.place((), False), "", sentence))
         return
     layer.values = {
-        key: value if key.startswith(_SCHEMA_KEY) else _resolved(layer, value, (key,), references)
+        key: value if key.startswith(_NOT_OURS) else _resolved(layer, value, (key,), references)
         for key, value in values.items()
     }
 
@@ -214,6 +234,8 @@ def _resolved(layer: Layer, value: Any, path: KeyPath, references: References) -
     except ConfigError as error:
         layer.problems.append(Problem(layer.place(path, False), dotted(path), str(error)))
         return value
+    if text != value:
+        layer.references[path] = value
     if is_single:
         # As it is written: what it stands for may be a secret.
         layer.texts[path] = shown(value)

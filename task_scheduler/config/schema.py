@@ -12,6 +12,7 @@ from typing import Any
 
 from task_scheduler.config.entries import entry_types
 from task_scheduler.config.entry_times import TIMES
+from task_scheduler.config.files import INCLUDE
 from task_scheduler.config.sections import PolicyKeys
 from task_scheduler.config.settings import Settings
 
@@ -42,7 +43,12 @@ def schema_of_file() -> dict[str, Any]:
         for key in PolicyKeys.model_fields:
             # Not these defaults, but whatever the section `tasks` says.
             entry["properties"][key].pop("default", None)
-    schema["patternProperties"] = {r"^\$schema": {}}
+    name = {"type": "string", "minLength": 1}
+    schema["properties"][INCLUDE] = {
+        "anyOf": [name, {"type": "array", "items": name}],
+        "description": "Other files, by paths or patterns seen from the folder of this one.",
+    }
+    schema["patternProperties"] = {r"^(\$schema|x-)": {}}
     schema["title"] = "scheduler_config.json"
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 

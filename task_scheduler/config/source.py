@@ -1,7 +1,7 @@
 """The file of a configuration: finding it and reading its text.
 
-Responsible for: where a file is looked for, and saying what is wrong with one that cannot be read
-as UTF-8 text. Knows nothing of what it says.
+Responsible for: where a file is looked for, which kinds there are, and saying what is wrong with
+one that cannot be read as UTF-8 text. Knows nothing of what it says.
 """
 
 from __future__ import annotations
@@ -12,20 +12,31 @@ from pathlib import Path
 from task_scheduler.errors import ConfigError
 from task_scheduler.i18n import translate
 
-__all__ = ["DEFAULT_NAME", "default_file", "read_text"]
+__all__ = ["DEFAULT_NAME", "DEFAULT_NAMES", "SUFFIXES", "default_file", "read_text"]
 
 DEFAULT_NAME = "scheduler_config.json"
+SUFFIXES = (".json", ".toml", ".yaml", ".yml", ".py")
+"""Of the kinds of files there are; whatever ends otherwise is read as JSON."""
+DEFAULT_NAMES = tuple(f"scheduler_config{suffix}" for suffix in SUFFIXES if suffix != ".py")
+"""What is read where no file is named. No Python: it would run whatever lies in a folder."""
 _SIZE_LIMIT = 16 * 1024 * 1024
 """Bytes. Room for some 50,000 declared tasks; more is a slip, such as the path of the database."""
-_FOREIGN_SUFFIXES = frozenset({".yaml", ".yml", ".toml", ".ini"})
+_FOREIGN_SUFFIXES = frozenset({".ini", ".cfg", ".xml"})
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def default_file(folder: Path) -> Path | None:
-    """Return the configuration file of a folder; None if it has none."""
-    path = folder / DEFAULT_NAME
+    """Return the configuration file of a folder; None if it has none.
+
+    Raises ConfigError where there are several: which one was meant, nobody can know.
+    """
+    paths = [folder / name for name in DEFAULT_NAMES]
     # A dangling link, or a folder of that name, was meant to be read: it is told, not passed over.
-    return path if path.exists() or path.is_symlink() else None
+    found = [path for path in paths if path.exists() or path.is_symlink()]
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise ConfigError("config.several_files", folder=str(folder), names=names)
+    return found[0] if found else None
 
 
 def read_text(path: Path) -> str:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from task_scheduler.core.inbox import (
     BackfillRange,
     CancelRun,
+    CollectLedger,
     Command,
     EndSilences,
     PauseEntry,
@@ -47,6 +48,7 @@ _ACTIONS: Mapping[type[Command], tuple[str, tuple[str, ...]]] = {
     CancelRun: ("cancel", ("run_id", "reason")),
     BackfillRange: ("backfill", ("start", "end", "limit")),
     ReleaseLedger: ("release", ("since", "keep_waiting")),
+    CollectLedger: ("collect", ("is_vacuuming",)),
     SilenceAlerts: ("silence", ("pattern", "until", "reason")),
     EndSilences: ("unsilence", ("pattern",)),
 }
@@ -87,6 +89,10 @@ class AuditTrail:
         entry = new or old
         assert entry is not None
         self._noted.append((actor, action, entry.task_id, plain_of(old), plain_of(new)))
+
+    def note_restored(self, actor: str, entry: Entry) -> None:
+        """Note that an archived entry came back, as it was; what it is now is an edit."""
+        self._noted.append((actor, "restore", entry.task_id, None, None))
 
     def note_many(self, actor: str, task_ids: Sequence[str], digest: str) -> None:
         """Note that very many entries were added; `digest` is of their definitions.

@@ -17,11 +17,15 @@ __all__ = [
     "CalendarFailed",
     "ClockFollowed",
     "ClockStepped",
+    "ConfigDrifted",
+    "ConfigRefused",
+    "ConfigTaken",
     "EntriesAdded",
     "EntryAdded",
     "EntryFailed",
     "EntryPaused",
     "EntryRemoved",
+    "EntryRestored",
     "EntryResumed",
     "Event",
     "FaultBegan",
@@ -160,6 +164,14 @@ class EntryRemoved(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class EntryRestored(Event):
+    """A task came back out of the archive: it is declared again."""
+
+    task_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class EntryPaused(Event):
     """An entry was paused."""
 
@@ -189,6 +201,32 @@ class CalendarFailed(Event):
     """The file of a calendar cannot be read any more; what it said last holds."""
 
     error: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigTaken(Event):
+    """A configuration was taken up; counts of its tasks."""
+
+    path: str
+    added: int
+    changed: int
+    restored: int
+    archived: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigDrifted(Event):
+    """Tasks were edited since they were declared, and are left as they are."""
+
+    task_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigRefused(Event):
+    """A configuration is wrong and was not taken up: the last good one stays in force."""
+
+    path: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

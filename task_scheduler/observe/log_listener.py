@@ -48,10 +48,14 @@ class LogListener:
             events.EntryAdded: self._add_task,
             events.EntriesAdded: self._add_tasks,
             events.EntryRemoved: self._remove_task,
+            events.EntryRestored: self._restore_task,
             events.EntryPaused: self._pause_task,
             events.EntryResumed: self._resume_task,
             events.EntryFailed: self._hold_back_task,
             events.CalendarFailed: self._lose_calendar,
+            events.ConfigTaken: self._take_config,
+            events.ConfigDrifted: self._keep_edits,
+            events.ConfigRefused: self._refuse_config,
             events.FaultBegan: self._notice_fault,
             events.FaultEnded: self._overcome_fault,
             events.StoreAbandoned: self._leave_store,
@@ -158,6 +162,9 @@ class LogListener:
     def _remove_task(self, event: events.EntryRemoved) -> None:
         self._write(logging.INFO, "logs.entry_removed", event, name=event.name)
 
+    def _restore_task(self, event: events.EntryRestored) -> None:
+        self._write(logging.INFO, "logs.entry_restored", event, name=event.name)
+
     def _pause_task(self, event: events.EntryPaused) -> None:
         self._write(logging.INFO, "logs.entry_paused", event, name=event.name)
 
@@ -171,6 +178,26 @@ class LogListener:
 
     def _lose_calendar(self, event: events.CalendarFailed) -> None:
         self._write(logging.ERROR, "logs.calendar_failed", event, error=event.error)
+
+    def _take_config(self, event: events.ConfigTaken) -> None:
+        counts = {"added": event.added, "changed": event.changed, "restored": event.restored}
+        self._write(
+            logging.INFO,
+            "logs.config_taken",
+            event,
+            path=event.path,
+            archived=event.archived,
+            **counts,
+        )
+
+    def _keep_edits(self, event: events.ConfigDrifted) -> None:
+        names = ", ".join(event.task_ids)
+        self._write(logging.WARNING, "logs.config_drifted", event, names=names)
+
+    def _refuse_config(self, event: events.ConfigRefused) -> None:
+        self._write(
+            logging.ERROR, "logs.config_refused", event, path=event.path, reason=event.reason
+        )
 
     def _notice_fault(self, event: events.FaultBegan) -> None:
         trouble = event.trouble

@@ -123,9 +123,13 @@ def _changed(evidence: Evidence, task: Task, owed: Owed) -> Iterator[Violation]:
     """Check that nothing starts by rules that were changed before, not even what was at hand."""
     for number, revision in enumerate(owed.revisions[1:]):
         before = owed.revisions[number]
+        until = revision.acked + evidence.limits.ahead
+        for following in owed.revisions[number + 2 : number + 3]:
+            # From its asking on the instants are those of the next change.
+            until = min(until, following.asked)
         for run in evidence.runs_of[task.task_id]:
             at = run.scheduled_at
-            if not revision.acked < at <= revision.acked + evidence.limits.ahead:
+            if not revision.acked < at <= until:
                 continue
             is_old = instants(before.rules, at - 1, at) and not instants(revision.rules, at - 1, at)
             if is_old and run.origin == "schedule" and run.state != "skipped":

@@ -103,6 +103,14 @@ def _config(text: str) -> None:
     Config.load(_written("scheduler_config.json", text), environ={})
 
 
+def _config_toml(text: str) -> None:
+    Config.load(_written("farm.toml", text), environ={})
+
+
+def _config_yaml(text: str) -> None:
+    Config.load(_written("farm.yaml", text), environ={})
+
+
 def _exit_record(text: str) -> None:
     folder = bytes(_FOLDER)
     _written("exit.json", text)
@@ -211,6 +219,8 @@ TARGETS: dict[str, Target] = {
     "ics": Target(_corpus("ics"), _ics, _OF_CALENDARS),
     "yaml": Target(_corpus("yaml"), _yaml, _OF_CALENDARS),
     "config": Target(_corpus("config"), _config),
+    "config_toml": Target(_corpus("config_toml"), _config_toml),
+    "config_yaml": Target(_corpus("config_yaml"), _config_yaml),
     "exit_record": Target(_corpus("exit_record"), _exit_record),
     "order": Target(_corpus("order"), _order, Order.FOREIGN),
     "control": Target(_corpus("control"), _control),

@@ -132,6 +132,9 @@ class Scheduler:
         self.reloads += 1
         return {"added": 0, "removed": 0}
 
+    def watch_config(self, changed):
+        return None
+
     def stuck_seconds(self):
         return 0
 

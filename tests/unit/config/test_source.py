@@ -54,7 +54,7 @@ def test_a_dangling_link_is_told_and_not_passed_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "what"),
     [
-        ("c.yaml", b"a: 1", ".yaml files are not read"),
+        ("c.ini", b"a: 1", ".ini files are not read"),
         ("c.json", b"\xef\xbb\xbf{}", "byte order mark"),
         ("c.json", b"\xff\xfe{\x00}\x00", "UTF-16"),
         ("c.json", '{\n"温":"'.encode() + b"\xff", "c.json:2:6: the byte 0xff"),
