@@ -303,6 +303,19 @@ START_OF_PROGRAMS = Case(
     charted=("import_ms", "help_ms"),
 )
 
+FOLLOWING = Case(
+    name="following",
+    what=(
+        "`tsk logs -f` of a program that writes N lines, one each 50 ms, with its moment: by how much"
+        " later it is shown, and the processor time of following, its start included"
+    ),
+    contenders=(Contender("ours", "ours_follow.py"),),
+    count=400,
+    quick=100,
+    targets=(Target("p99_ms", "ours", bound=200.0), Target("p50_ms", "ours", bound=100.0)),
+    charted=("p50_ms", "p99_ms"),
+)
+
 CRON_NEXT = Case(
     name="cron_next",
     what=(
@@ -370,6 +383,7 @@ CASES: dict[str, Case] = {
         IDLE,
         SCRIPTS,
         START_OF_PROGRAMS,
+        FOLLOWING,
         CRON_NEXT,
         ENDURANCE,
         FARM_YEAR,

@@ -193,7 +193,8 @@ class EngineLoop:
                 self._chores_at = self._clock.boottime() + _CHORES
                 for chore in self._chores:
                     chore()
-            if holding.is_active and holding.retention.next_at <= self._clock.boottime():
+            is_keeping = holding.is_active or holding.retention.is_asked
+            if is_keeping and holding.retention.next_at <= self._clock.boottime():
                 holding.retention.step()
         except Exception as error:  # fence: tick
             self.fail(error)
@@ -240,8 +241,9 @@ class EngineLoop:
             waits.append(_DRAIN_LOOK)
         if self._wake_at is not None:
             waits.append(self._wake_at - self._clock.now())
-        if holding.is_active:
+        if holding.is_active or holding.retention.is_asked:
             waits.append(holding.retention.next_at - boottime)
+        if holding.is_active:
             deadline = holding.pool.next_deadline() if holding.pool is not None else None
             if deadline is not None:
                 waits.append(deadline - boottime)

@@ -44,7 +44,7 @@ from task_scheduler.executors.thread_output import ThreadOutput
 from task_scheduler.i18n import translate
 from task_scheduler.observe.measured_store import MeasuredStore
 from task_scheduler.observe.measures import Measures
-from task_scheduler.retention import Retention
+from task_scheduler.retention import Collected, Retention
 from task_scheduler.rollback import look_for_rollback
 from task_scheduler.state_files import StateFiles
 from task_scheduler.stores.background_check import BackgroundCheck
@@ -387,6 +387,12 @@ class Holding:
         if self._dispatcher is not None:
             self._dispatcher.look_again()
 
+    def collect(self) -> Collected:
+        """Let retention walk now; return what it takes away, once that has ended."""
+        wish = self.retention.ask()
+        self._stir()
+        return wish
+
     # -- when files are not where they were ------------------------------------------------------
 
     def troubles(self) -> list[Trouble]:
@@ -453,15 +459,15 @@ class Holding:
         """Whether nothing runs and every end is recorded."""
         return not self.engine.flights.in_hand and not len(self.engine.inbox)
 
+    def running_count(self) -> int:
+        """Return how many attempts have begun and are not over; from any thread."""
+        return sum(flight.is_started for flight in list(self.engine.flights.in_hand.values()))
+
     def has_processes(self, is_recording: bool) -> bool:
         """Whether programs run, or while the ledger takes records, whether one's end is to come."""
         if is_recording:
             return self.engine.flights.process_count > 0
         return self.processes.running_count() > 0
-
-    def running_count(self) -> int:
-        """Return how many attempts have begun and are not over; from any thread."""
-        return sum(flight.is_started for flight in list(self.engine.flights.in_hand.values()))
 
     def close(self) -> None:
         """Close everything and let the lock go, last."""

@@ -12,9 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from task_scheduler.control import HolderGoneError, ask
-from task_scheduler.core.inbox import ReleaseLedger
+from task_scheduler.core.inbox import CollectLedger, ReleaseLedger
 from task_scheduler.core.ports import Clock
-from task_scheduler.errors import SchedulerStoppedError, StoreUnavailableError
+from task_scheduler.errors import (
+    SchedulerStoppedError,
+    StoreError,
+    StoreUnavailableError,
+)
+from task_scheduler.holding import Holding
 from task_scheduler.ledger_view import LedgerView
 from task_scheduler.offers import Patience
 from task_scheduler.restoring import (
@@ -30,6 +35,13 @@ from task_scheduler.stores.sqlite import SqliteReader
 from task_scheduler.task_rules import moment_of
 
 __all__ = ["LedgerCare"]
+
+_QUICK_BYTES = 64 * 1024 * 1024
+"""A ledger up to this is written anew within a second: nothing that is due has to wait for long."""
+_LEAST_SHARE = 10
+"""The part of a ledger that has to be free, one of so many, for it to be written anew unasked."""
+_LEAST_BYTES = 1024 * 1024
+_LOOK_SECONDS = 0.2
 
 
 class LedgerCare:
@@ -82,6 +94,62 @@ class LedgerCare:
         counts: dict[str, int] = self._runtime.execute(command)
         return counts
 
+    def collect(self, *, vacuum: bool | None = None) -> dict[str, Any]:
+        """Let go at once what retention would take by and by, and give its room back to the disk.
+
+        Returns the ``runs``, ``skips`` and ``folders`` that went, the ``size`` of the ledger with
+        ``size_before`` and what is ``free`` in it, and whether it was ``vacuumed``. By default it
+        is where that gains something and keeps nobody waiting; `vacuum` true: in any case. Raises
+        StoreError for a large one that a scheduler runs, and where the ledger cannot be written.
+        """
+        self._runtime.execute(CollectLedger(is_vacuuming=bool(vacuum)))
+        socket = self.files.socket
+        patience: Patience | None = None
+        while True:
+            try:
+                found = self._collect_here(vacuum) or ask(socket, "collect", vacuum=vacuum)
+                return dict(found)
+            except (HolderGoneError, SchedulerStoppedError) as error:
+                patience = patience or Patience(self._clock)
+                patience.spend(socket, error)
+
+    def _collect_for(self, vacuum: bool | None) -> dict[str, Any]:
+        """Do so for another process."""
+        found = self._collect_here(vacuum)
+        if found is None:
+            raise SchedulerStoppedError("errors.stopped")
+        return found
+
+    def _collect_here(self, vacuum: bool | None) -> dict[str, Any] | None:
+        """Do so in this process; None where it does not hold the ledger."""
+        holding = self._runtime.hold()
+        if holding is None:
+            return None
+        size_before = holding.store.fetch("ledger_room")["size"]
+        if vacuum and holding.is_active and size_before > _QUICK_BYTES:
+            raise StoreError("manual.too_large", size=size_before // 1_000_000)
+        taken = holding.collect()
+        while not taken.ended.wait(_LOOK_SECONDS):
+            if self._runtime.holding is not holding:
+                raise SchedulerStoppedError("errors.stopped")
+            if self._runtime.store_error is not None:
+                raise StoreUnavailableError(
+                    "errors.store_unavailable",
+                    path=str(self.files.database),
+                    reason=self._runtime.store_error,
+                )
+        is_vacuumed = vacuum if vacuum is not None else _is_worth_it(holding)
+        if is_vacuumed and not holding.store.is_memory:
+            holding.store.vacuum()
+        return {
+            "runs": taken.runs,
+            "skips": taken.skips,
+            "folders": taken.folders,
+            "size_before": size_before,
+            **holding.store.fetch("ledger_room"),
+            "is_vacuumed": bool(is_vacuumed),
+        }
+
     def _copy(self, path: Path) -> None:
         """Copy the ledger into a file that is not there yet: here, or by whoever holds it."""
         socket = self.files.socket
@@ -112,3 +180,10 @@ class LedgerCare:
             # It was let go in the very moment; who took it makes the copy.
             return False
         return True
+
+
+def _is_worth_it(holding: Holding) -> bool:
+    """Whether writing a ledger anew gives enough room back, and keeps nobody waiting for it."""
+    room = holding.store.fetch("ledger_room")
+    gain = max(_LEAST_BYTES, room["size"] // _LEAST_SHARE)
+    return room["free"] >= gain and (room["size"] <= _QUICK_BYTES or not holding.is_active)

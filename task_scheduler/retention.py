@@ -11,7 +11,9 @@ with the runs.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import islice
 from typing import Protocol
@@ -20,7 +22,7 @@ from task_scheduler.core.model import SECOND, Microseconds
 from task_scheduler.core.ports import Clock, Store
 from task_scheduler.rollups import SLOT, RollUps
 
-__all__ = ["Retention", "RunFiles"]
+__all__ = ["Collected", "Retention", "RunFiles"]
 
 _BATCH = 500
 _PAGE = 2_000
@@ -52,6 +54,17 @@ class RunFiles(Protocol):
     def prune(self, names: Iterable[str]) -> None:
         """Delete all that is left of these attempts."""
         ...
+
+
+@dataclass(slots=True)
+class Collected:
+    """What a walk that somebody asked for took away; `ended` is set once it is over."""
+
+    runs: int = 0
+    skips: int = 0
+    folders: int = 0
+    """Of attempts: what they wrote."""
+    ended: threading.Event = field(default_factory=threading.Event)
 
 
 class _Phase(Enum):
@@ -95,10 +108,30 @@ class Retention:
         self._next_at: Microseconds = 0
         self._count_at: Microseconds = 0
         self._began_with = 0
+        self._wish: Collected | None = None
+        """Of whoever asked for a walk; it counts from where it begins."""
+        self._is_wish_begun = False
+
+    def ask(self) -> Collected:
+        """Let a whole walk begin with the next step, in any thread; return what it will take away.
+
+        Who asks while another's walk goes on is answered by that one.
+        """
+        wish = self._wish
+        if wish is None:
+            wish = self._wish = Collected()
+        return wish
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether somebody waits for the end of a walk."""
+        return self._wish is not None
 
     @property
     def next_at(self) -> Microseconds:
         """The boot-clock moment of the next step; it may come nearer while runs are added."""
+        if self._wish is not None and not self._is_wish_begun:
+            return 0
         if self._roll_ups.is_due:
             return self._count_at
         is_crowded = self._is_resting and self._last_run_id() - self._began_with >= _SURPLUS
@@ -107,6 +140,9 @@ class Retention:
     def step(self) -> int:
         """Remove at most one batch; return how many runs went. Raises what the store raises."""
         began = self._clock.boottime()
+        if self._wish is not None and not self._is_wish_begun:
+            self._is_wish_begun = True
+            self._begin()
         if self._roll_ups.is_due:
             self._roll_ups.step()
             self._count_at = self._after_pause(began)
@@ -124,16 +160,25 @@ class Retention:
         if self._phase is _Phase.FILES:
             # After the commit: a file without its run is litter, a run without its file a lie.
             self._sweep()
+        if self._wish is not None:
+            self._wish.runs += len(removed)
         self._next_at = self._after_pause(began)
         if self._is_resting:
             self._next_at += _REST
+            self._grant()
         return len(removed)
+
+    def _grant(self) -> None:
+        """Tell whoever asked that the walk is over, unless it was asked for meanwhile."""
+        if self._wish is not None and self._is_wish_begun:
+            wish, self._wish, self._is_wish_begun = self._wish, None, False
+            wish.ended.set()
 
     def _after_pause(self, began: Microseconds) -> Microseconds:
         """Return when the next step may be, after one that began then."""
         now = self._clock.boottime()
         is_behind = self._last_run_id() - self._began_with >= _SURPLUS
-        share = _SHARE_BEHIND if is_behind else _SHARE
+        share = _SHARE_BEHIND if is_behind or self._wish is not None else _SHARE
         return now + min(_PAUSE, (now - began) * share)
 
     def _prune(self) -> list[int]:
@@ -167,6 +212,7 @@ class Retention:
             "prune_candidates", before=before, after=self._after, limit=_BATCH
         )
         skips = self._store.execute("prune_skips", before=before, limit=_BATCH)
+        self._count_skips(skips)
         removed = [run_id for run_id in rows if run_id is not None]
         # Runs that stay (last failures) may lie before old ones.
         self._fruitless = 0 if removed else self._fruitless + 1
@@ -194,12 +240,17 @@ class Retention:
             skips = self._store.execute(
                 "prune_surplus_skips", task_id=task_id, keep=self._keep, limit=_BATCH
             )
+            self._count_skips(skips)
             if len(removed) >= _BATCH or skips >= _BATCH:
                 return removed
             self._crowded.pop()
         if self._after_task is None and not self._crowded:
             self._phase = _Phase.CHARTS
         return removed
+
+    def _count_skips(self, count: int) -> None:
+        if self._wish is not None:
+            self._wish.skips += count
 
     def _charts(self) -> None:
         """Walk over the half hours a page at a time; those of long ago go."""
@@ -230,5 +281,8 @@ class Retention:
         gone = set(
             self._store.fetch("runs_given_up", rows=sorted(set(ids.values()))) if names else []
         )
-        self._files.prune(name for name, run_id in ids.items() if run_id in gone)
+        given_up = [name for name, run_id in ids.items() if run_id in gone]
+        self._files.prune(given_up)
+        if self._wish is not None:
+            self._wish.folders += len(given_up)
         self._is_resting = len(names) < _BATCH

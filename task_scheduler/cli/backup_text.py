@@ -14,7 +14,14 @@ from task_scheduler.i18n import translate
 if TYPE_CHECKING:
     from task_scheduler.cli.session import Session
 
-__all__ = ["hold_problems", "hold_sentence", "put_contents", "put_hold", "say_if_held"]
+__all__ = [
+    "hold_problems",
+    "hold_sentence",
+    "put_contents",
+    "put_hold",
+    "say_if_held",
+    "size_text",
+]
 
 _SHOWN = 10
 
@@ -27,7 +34,7 @@ def put_contents(session: Session, found: Mapping[str, Any], seconds: float | No
         "made": moments.full(found["backed_up_at"]),
         "contents": translate("cli.backup_counts", entries=found["entries"], runs=found["runs"]),
         "newest": moments.full(found["newest_run_at"]),
-        "size": _size_text(found["size"]),
+        "size": size_text(found["size"]),
     }
     if seconds is not None:
         facts["took"] = duration_text(seconds)
@@ -68,7 +75,7 @@ def hold_problems(session: Session) -> list[dict[str, Any]]:
 def put_hold(session: Session, hold: Mapping[str, Any]) -> None:
     """Write why the ledger is held, what is known that came after it, and what to type."""
     moments = session.moments()
-    session.put(session.paint(hold_sentence(session, hold), "red"))
+    session.put_sentence(hold_sentence(session, hold), "red")
     facts = {
         "held": moments.full(hold["held_at"]),
         "moment": moments.full(hold["moment"]),
@@ -117,7 +124,7 @@ def _attempts_text(session: Session, attempts: list[Mapping[str, Any]]) -> str:
     )
 
 
-def _size_text(size: int) -> str:
+def size_text(size: int) -> str:
     """Return a number of bytes in its greatest unit."""
     number, unit = float(size), "B"
     for unit in ("B", "KiB", "MiB", "GiB"):

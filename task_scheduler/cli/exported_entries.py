@@ -29,11 +29,15 @@ class NotExportedError(Exception):
         self.values = values
 
 
-def entry_of(task: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entry of a task as `LedgerView.tasks` answers it; raises NotExportedError."""
+def entry_of(task: Mapping[str, Any], usual: Policies | None = None) -> dict[str, Any]:
+    """Return the entry of a task as `LedgerView.tasks` answers it; raises NotExportedError.
+
+    Without the policies that are as `usual`: those of the release, or of the configuration where
+    the entry is to be read.
+    """
     if task["kind"] not in _KINDS or not task["definition"]:
         raise NotExportedError("export_code_bound", task_id=task["task_id"])
-    defaults = to_plain(Policies())
+    defaults = to_plain(usual or Policies())
     policies = {
         name: value
         for name, value in task["policies"].items()

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from task_scheduler.i18n import translate
 
-__all__ = ["NOTHING", "Moments", "duration_text"]
+__all__ = ["NOTHING", "Moments", "duration_text", "elapsed_text"]
 
 NOTHING = "–"
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
@@ -42,6 +42,23 @@ class Moments:
             return self.short(moment)
         seconds = (self._here() - self._local(moment)) / timedelta(seconds=1)
         return translate("cli.overdue", duration=duration_text(round(seconds), units=1))
+
+    def ahead(self, moment: str) -> str:
+        """Return how far ahead a moment is at which something is due, or since when it is."""
+        seconds = (datetime.fromisoformat(moment) - self._here()).total_seconds()
+        if seconds >= 0:
+            return self.distance(moment)
+        return translate("cli.overdue", duration=duration_text(round(-seconds)))
+
+    def due(self, moment: str | None) -> str:
+        """Return a moment at which something is due with its date and its distance."""
+        if moment is None:
+            return NOTHING
+        return f"{self.precise(moment)} ({self.ahead(moment)})"
+
+    def rough(self, moment: str | None) -> str:
+        """Return the distance alone, of what is past in one unit: for a narrow column."""
+        return NOTHING if moment is None else self._rough_distance(moment)
 
     def full(self, moment: str | None) -> str:
         """Return date, time and distance."""
@@ -87,6 +104,13 @@ class Moments:
 def _moment_at(now: int, zone: tzinfo) -> datetime:
     seconds, rest = divmod(now, 1_000_000)
     return datetime.fromtimestamp(seconds, UTC).astimezone(zone) + timedelta(microseconds=rest)
+
+
+def elapsed_text(seconds: float) -> str:
+    """Return how long something goes on by now, as a clock shows it: ``00:12``, ``1:02:03``."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
 
 
 def duration_text(seconds: float | None, *, units: int = 2) -> str:

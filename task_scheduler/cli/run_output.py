@@ -58,7 +58,10 @@ def _shown(character: str) -> str:
 
 
 class OutputFile:
-    """One attempt's output from an offset on; what was read is not read again."""
+    """One attempt's output from an offset on; what was read is not read again.
+
+    One that has become shorter was emptied and is written anew: it is read from its beginning.
+    """
 
     def __init__(self, path: Path, offset: int = 0) -> None:
         self.path = path
@@ -68,6 +71,8 @@ class OutputFile:
         """Yield what has been written since; nothing where there is no file yet."""
         try:
             with open(self.path, "rb", opener=_open_at_once) as file:
+                if file.seek(0, os.SEEK_END) < self._offset:
+                    self._offset = 0
                 file.seek(self._offset)
                 while data := file.read(_BLOCK):
                     self._offset += len(data)

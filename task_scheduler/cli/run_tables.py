@@ -46,6 +46,13 @@ def _run_row(run: Mapping[str, Any], moments: Moments, *, with_task: bool) -> Ro
 
 
 def _run_notes(run: Mapping[str, Any], moments: Moments) -> tuple[Cell, ...]:
+    notes = _state_notes(run, moments)
+    if run.get("retry_of") is None:
+        return notes
+    return (*notes, Cell(translate("manual.again_of", run_id=run["retry_of"]), "dim"))
+
+
+def _state_notes(run: Mapping[str, Any], moments: Moments) -> tuple[Cell, ...]:
     if run["state"] == "waiting" and run["waiting_for"]:
         text = translate(f"cli.waits_{run['waiting_for']}", due=moments.short(run["due_at"]))
         return (Cell(text, "dim"),)

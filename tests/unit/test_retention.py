@@ -207,3 +207,31 @@ def test_a_walk_that_runs_outpace_hurries(bench: Bench) -> None:
 
     took = bench.clock.booted - began
     assert bench.retention.next_at - bench.clock.booted <= 2 * took
+
+
+def test_a_walk_that_somebody_asks_for_begins_at_once_and_counts_what_goes(bench: Bench) -> None:
+    bench.walk()
+    bench.add("crowded", 1_500)
+    bench.skip("crowded", 80)
+    assert bench.retention.next_at > bench.clock.booted
+
+    taken = bench.retention.ask()
+
+    assert bench.retention.is_asked
+    assert bench.retention.next_at <= bench.clock.booted
+    bench.walk()
+    assert (taken.runs, taken.skips) == (1_450, 30)
+    assert taken.ended.is_set()
+    assert not bench.retention.is_asked
+
+
+def test_who_asks_during_a_walk_gets_a_whole_one(bench: Bench) -> None:
+    bench.add("crowded", 2_000)
+    bench.retention.step()
+
+    taken = bench.retention.ask()
+    assert bench.retention.ask() is taken
+    bench.walk()
+
+    assert taken.ended.is_set()
+    assert bench.count("runs", "crowded") == 50

@@ -14,9 +14,10 @@ import click
 from task_scheduler.cli.command import command as cli_command
 from task_scheduler.cli.display_width import showable
 from task_scheduler.cli.exit_codes import ExitCode
-from task_scheduler.cli.failures import CliError
+from task_scheduler.cli.failures import CliError, MistypedError
 from task_scheduler.cli.parameters import Number
 from task_scheduler.cli.run_output import Neutraliser, OutputFile, output_files, tail_offset
+from task_scheduler.cli.run_stay import say_goes_on
 from task_scheduler.cli.run_watch import LIVING, follow_output
 from task_scheduler.cli.session import Session
 from task_scheduler.errors import RunNotFoundError
@@ -50,14 +51,18 @@ def command(
         _put_scheduler_log(session, lines, is_following=is_following, is_raw=is_raw)
         return ExitCode.FINE
     if which is None:
-        raise click.UsageError(
-            translate("cli.missing_argument", name="TASK|RUN_ID"), click.get_current_context()
-        )
+        sentence = translate("cli.missing_argument", name="TASK|RUN_ID")
+        raise MistypedError(sentence, click.get_current_context(), error="E1003")
     run = _run_meant(session, which)
     writer = _Writer(session, run, is_raw=is_raw, is_following=is_following)
     if is_following and attempt is None and run["state"] in LIVING:
         session.say(translate("cli.watching", run_id=run["run_id"]))
-        ended = follow_output(session, run["run_id"], writer.write, lines=lines)
+        try:
+            ended = follow_output(session, run["run_id"], writer.write, lines=lines)
+        except KeyboardInterrupt:
+            writer.close()
+            say_goes_on(session, run["run_id"])
+            raise
         writer.close()
         if ended is not None:
             state = translate(f"cli.state_{ended['state']}")
@@ -80,6 +85,7 @@ def _run_meant(session: Session, which: str) -> dict[str, Any]:
             ExitCode.NOT_FOUND,
             hint=translate("cli.next_run_it"),
             command=f"tsk run {shlex.quote(which)} --watch",
+            error="E3006",
         )
     begun = next((run for run in runs if run["attempt"] or run["started_at"]), runs[0])
     return view.run(begun["run_id"])
@@ -147,9 +153,10 @@ def _put_output(
     }
     number = attempt if attempt is not None else max(files, default=None)
     if number is None or number not in files:
+        _refuse_unknown(run, attempt)
         if session.is_json:
             session.document("logs", {"run": run, "attempt": number, "output": None})
-        _say_no_output(session, run, attempt)
+        _say_no_output(session, run)
         return
     file = OutputFile(files[number], tail_offset(files[number], lines) if lines else 0)
     if session.is_json:
@@ -165,10 +172,14 @@ def _put_output(
     writer.close()
 
 
-def _say_no_output(session: Session, run: dict[str, Any], attempt: int | None) -> None:
+def _refuse_unknown(run: dict[str, Any], attempt: int | None) -> None:
+    """Raise RunNotFoundError for an attempt that the run does not have."""
     numbers = [item["attempt"] for item in run["attempts"]]
     if attempt is not None and attempt not in numbers and attempt != run["attempt"]:
         raise RunNotFoundError("cli.no_attempt", run_id=run["run_id"], attempt=attempt)
+
+
+def _say_no_output(session: Session, run: dict[str, Any]) -> None:
     if run["state"] == "waiting":
         session.say(translate("cli.not_begun", run_id=run["run_id"]))
         return
@@ -192,6 +203,7 @@ def _put_scheduler_log(
             ExitCode.NOT_FOUND,
             hint=translate("cli.next_start"),
             command="tsk up",
+            error="E3013",
         )
     plain = Neutraliser()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from task_scheduler.cli.backup_text import hold_problems
@@ -18,6 +17,7 @@ from task_scheduler.cli.session import Session
 from task_scheduler.cli.standing import mark_of
 from task_scheduler.cli.standing import problem_of as problem_of_task
 from task_scheduler.cli.tables import Cell, Column, Row
+from task_scheduler.cli.verdict import soonest, verdict_of, verdict_sentence
 from task_scheduler.errors import StoreError
 from task_scheduler.fault_board import problem_at, problem_of
 from task_scheduler.i18n import translate
@@ -42,7 +42,7 @@ def command(session: Session) -> ExitCode:
         read = _Reading(dict.fromkeys(("total_tasks", "running_tasks", "backlog")), holder)
         if holder is None:
             return _report(session, read, faults, verdict=("unreadable", code_of(error)))
-    verdict = _verdict(read.holder, read.counts["total_tasks"], len(read.problems), faults)
+    verdict = verdict_of(read.holder, read.counts["total_tasks"], len(read.problems), faults)
     code = _report(session, read, faults, verdict=verdict)
     if not session.is_json and code is ExitCode.UNREACHABLE and holder is None:
         session.hint(translate("cli.next_start"), "tsk up")
@@ -100,16 +100,9 @@ def _report(
 ) -> ExitCode:
     """Print what was found."""
     word, code = verdict
-    first = faults[0] if faults else {"what": "", "why": ""}
-    sentence = translate(
-        f"cli.verdict_{word}",
-        count=read.counts["total_tasks"],
-        problems=len(read.problems),
-        what=first["what"],
-        why=first["why"],
-        pid=read.holder["pid"] if read.holder is not None else None,
-    )
-    next_due = _soonest(read.tasks)
+    count, problems = read.counts["total_tasks"], len(read.problems)
+    sentence = verdict_sentence(word, read.holder, count, problems, faults)
+    next_due = soonest(read.tasks)
     if session.is_json:
         config = session.scheduler.config.path
         places = {
@@ -117,9 +110,8 @@ def _report(
             "config": None if config is None else str(config),
         }
         head = {"verdict": word, "sentence": sentence, "holder": read.holder, **read.counts}
-        problems = [*faults, *read.problems]
         tail = {"next": next_due, **places, "measures": _measures(session, read.holder)}
-        session.document("status", {**head, "problems": problems, **tail})
+        session.document("status", {**head, "problems": [*faults, *read.problems], **tail})
         return code
     is_fine = code is ExitCode.FINE
     session.put(session.paint(f"{'✓' if is_fine else '✕'} {sentence}", _style(is_fine=is_fine)))
@@ -154,40 +146,6 @@ def _style(*, is_fine: bool) -> str:
     return "green" if is_fine else "red"
 
 
-def _verdict(
-    holder: Mapping[str, Any] | None,
-    tasks: int | None,
-    problems: int,
-    faults: list[dict[str, Any]],
-) -> tuple[str, ExitCode]:
-    """Return the worst that is true, and its exit code."""
-    if holder is None:
-        return "silent", ExitCode.UNREACHABLE
-    if holder["state"] == "mute":
-        return "mute", ExitCode.UNREACHABLE
-    if faults:
-        is_store = faults[0]["kind"].startswith("store_")
-        return ("store" if is_store else "faults"), ExitCode.PROBLEM
-    if holder["state"] != "running":
-        return "passive", ExitCode.UNREACHABLE
-    if problems:
-        return "problems", ExitCode.PROBLEM
-    return ("fine" if tasks else "empty"), ExitCode.FINE
-
-
-def _soonest(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, str] | None:
-    """Return the next start of all tasks."""
-    coming = [
-        (task["next_run_time"], task_id)
-        for task_id, task in tasks.items()
-        if task["next_run_time"] is not None and task["status"] in ("idle", "running")
-    ]
-    if not coming:
-        return None
-    at, task_id = min(coming, key=lambda item: datetime.fromisoformat(item[0]))
-    return {"at": at, "task_id": task_id}
-
-
 def _waiting(session: Session) -> dict[str, int]:
     """Return how many runs wait, for whatever it is, and how many of them for their next try."""
     waiting = session.view.runs(state="waiting", limit=_COUNTED)
@@ -211,7 +169,7 @@ def _figures(
         )
     next_text = NOTHING
     if next_due is not None:
-        next_text = f"{moments.full(next_due['at'])} {next_due['task_id']}"
+        next_text = f"{moments.due(next_due['at'])} {next_due['task_id']}"
     facts = {
         "scheduler": holder_text,
         "tasks": translate(

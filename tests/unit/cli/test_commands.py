@@ -207,7 +207,7 @@ RUN_KEYS = {
         (
             "check",
             "tsk.check/1",
-            {"file", "is_valid", "problems", "warnings", "task_ids"},
+            {"file", "is_valid", "code", "problems", "warnings", "task_ids"},
         ),
         (
             "status",
@@ -246,7 +246,7 @@ def test_a_stream_is_one_json_object_a_line(farm: MadeLedger) -> None:
     lines = [json.loads(line) for line in farm.tsk("runs", "--jsonl").out.splitlines()]
 
     assert [line["run_id"] for line in lines] == [118, 117]
-    assert {line["schema"] for line in lines} == {"tsk.run/1"}
+    assert {line["schema"] for line in lines} == {"tsk.run_state/1"}
 
 
 def test_next_merges_tasks_and_continues_each_from_its_anchor(farm: MadeLedger) -> None:

@@ -74,3 +74,15 @@ def test_an_attempt_that_began_after_the_run_was_read_is_the_next_one(tmp_path: 
         1: tmp_path / "7-11" / "output",
         2: tmp_path / "7-12" / "output",
     }
+
+
+def test_a_file_that_was_emptied_is_read_from_its_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "output"
+    path.write_bytes(b"a long first line\n")
+    file = OutputFile(path)
+    assert b"".join(file.chunks()) == b"a long first line\n"
+
+    path.write_bytes(b"anew\n")
+
+    assert b"".join(file.chunks()) == b"anew\n"
+    assert list(file.chunks()) == []
