@@ -22,14 +22,15 @@
     └── TargetRefusedError                   an outgoing request must not reach its host
 
 Every error carries the key of its sentence and the values in it, so that it can be shown in any
-language, sent through a socket and told apart without parsing. Expected outcomes of runs are
-values (`core.model.Outcome`), never errors.
+language, sent through a socket and told apart without parsing, and a code that stays
+(`error_codes`). Expected outcomes of runs are values (`core.model.Outcome`), never errors.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from task_scheduler.error_codes import code_for
 from task_scheduler.i18n import translate
 
 __all__ = [
@@ -65,6 +66,11 @@ class TaskSchedulerError(Exception):
         super().__init__(key, values)
         self.key = key
         self.values = values
+
+    @property
+    def code(self) -> str:
+        """Its stable code, such as ``E2101``: `tsk help E2101` tells more."""
+        return code_for(self)
 
     def __str__(self) -> str:
         return translate(self.key, **self.values)

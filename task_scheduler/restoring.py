@@ -74,6 +74,13 @@ def backup_ledger(
             part.replace(path)
         else:
             _name(part, path)
+    except StoreUnavailableError as error:
+        if error.key != "errors.copy_failed":
+            raise
+        # By the name that was given: the other one was ours alone.
+        raise StoreUnavailableError(
+            error.key, path=str(path), reason=error.values["reason"]
+        ) from error.__cause__
     except OSError as error:
         if isinstance(error, FileExistsError):
             raise

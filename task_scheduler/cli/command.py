@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from task_scheduler.cli.completed import make_completed
+from task_scheduler.cli.failures import MistypedError
 from task_scheduler.cli.parameters import global_options
 from task_scheduler.i18n import translate
 
@@ -36,9 +37,9 @@ class CliCommand(click.Command):
         """Read the arguments; what is left over is told in the user's language."""
         rest = super().parse_args(ctx, args)
         if ctx.args and not ctx.resilient_parsing:
-            raise click.UsageError(
-                translate("cli.extra_argument", words=" ".join(map(str, ctx.args))), ctx
-            )
+            words = " ".join(map(str, ctx.args))
+            sentence = translate("cli.extra_argument", words=words)
+            raise MistypedError(sentence, ctx, error="E1004")
         return rest
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:

@@ -17,6 +17,8 @@ _COMMANDS = {"Cc", "Zl", "Zp"}
 _DIRECTIONS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """These reorder what stands around them: a text could show as another one."""
 
+_GOING_ON = frozenset("ーぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ々〻…‥～〜")
+
 _LAYOUT = re.compile(r"(\n|\x1b\[[0-9]{1,2}m)")
 """Line breaks, and the colours of `Session.paint`."""
 _HARMFUL = re.compile(
@@ -104,10 +106,7 @@ def _words(text: str) -> list[str]:
     words: list[str] = []
     word = ""
     for character in text:
-        is_wide = _width(character) == 2
-        # What closes a phrase never begins a line.
-        is_closing = unicodedata.category(character) in ("Pe", "Po", "Pf") and bool(word or words)
-        if word and is_wide and not is_closing:
+        if word and _may_part(word[-1], character):
             words.append(word)
             word = ""
         word += character
@@ -115,6 +114,16 @@ def _words(text: str) -> list[str]:
             words.append(word)
             word = ""
     return [*words, word] if word else words
+
+
+def _may_part(before: str, after: str) -> bool:
+    """Whether a line may end between two characters, one of them a wide one."""
+    if after == " " or _width(after) == 0 or 2 not in (_width(before), _width(after)):
+        return False
+    # What opens a phrase never ends a line; what closes one, or goes on with the sound or the
+    # character before it, never begins one.
+    is_held = unicodedata.category(before) in ("Ps", "Pi") or after in _GOING_ON
+    return not is_held and unicodedata.category(after) not in ("Pe", "Po", "Pf")
 
 
 def _head(text: str, width: int) -> str:

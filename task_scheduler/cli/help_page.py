@@ -13,6 +13,7 @@ import click
 from task_scheduler.cli.display_width import wrap
 from task_scheduler.cli.parameters import GLOBAL_NAMES, global_options
 from task_scheduler.cli.tables import pairs
+from task_scheduler.cli.talk import talk_lines
 from task_scheduler.i18n import translate
 
 __all__ = ["command_page", "program_page"]
@@ -28,14 +29,14 @@ def program_page(groups: Mapping[str, Sequence[str]]) -> str:
         lines += ["", translate(f"cli.group_{group}")]
         lines += _pairs([(name, translate(f"cli.about_{name}")) for name in names])
     lines += ["", translate("cli.options_everywhere"), *_global_lines()]
-    lines += ["", *wrap(translate("cli.more_help"), _width())]
+    lines += ["", translate("cli.more_help")]
     return "\n".join(lines)
 
 
 def command_page(command: click.Command, ctx: click.Context, *, examples: Sequence[str]) -> str:
     """Return the page of one command."""
     usage = " ".join([ctx.command_path, *command.collect_usage_pieces(ctx)])
-    lines = [translate("cli.usage", usage=usage), ""]
+    lines = [*talk_lines(translate("cli.usage", usage=usage), _width()), ""]
     lines += wrap(translate(f"cli.about_{command.name}"), _width())
     options = [
         parameter

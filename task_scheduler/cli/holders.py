@@ -45,6 +45,7 @@ def holder_of(session: Session) -> dict[str, Any] | None:
         raise CliError(
             translate("cli.holder_foreign", path=folder, owner=_owner_of(folder)),
             ExitCode.NOT_ALLOWED,
+            error="E4004",
         )
     return holder
 
@@ -87,6 +88,7 @@ def needs_scheduler(session: Session) -> dict[str, Any]:
             ExitCode.UNREACHABLE,
             hint=translate("cli.next_start"),
             command="tsk up",
+            error="E4001",
         )
     return holder
 
@@ -108,6 +110,7 @@ def _mute_error(holder: Mapping[str, Any]) -> CliError:
         ExitCode.UNREACHABLE,
         hint=translate("cli.next_status"),
         command="tsk status",
+        error="E4002",
     )
 
 

@@ -72,6 +72,7 @@ def read_source(name: str, places: tuple[str, ...], ids: Ids, *, is_system: bool
             ExitCode.USAGE,
             hint=translate("cli.next_help"),
             command="tsk import --help",
+            error="E1003",
         )
     if name == "celery":
         return Source(_beat(places[0], ids))
@@ -111,12 +112,14 @@ def _crontabs(places: tuple[str, ...], ids: Ids, *, is_system: bool) -> Source:
 def _own_crontab() -> str:
     program = shutil.which("crontab")
     if program is None:
-        raise CliError(translate("imports.no_crontab_program"), ExitCode.NOT_FOUND)
+        raise CliError(
+            translate("imports.no_crontab_program"), ExitCode.NOT_FOUND, error="E8001"
+        )
     done = subprocess.run([program, "-l"], capture_output=True, text=True, check=False)
     if done.returncode and "no crontab" in done.stderr:
         return ""
     if done.returncode:
-        raise CliError(done.stderr.strip() or "crontab -l", ExitCode.PROBLEM)
+        raise CliError(done.stderr.strip() or "crontab -l", ExitCode.PROBLEM, error="E8003")
     return done.stdout
 
 
@@ -124,7 +127,7 @@ def _set_own_crontab(text: str) -> None:
     program = shutil.which("crontab") or "crontab"
     done = subprocess.run([program, "-"], input=text, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise CliError(done.stderr.strip() or "crontab -", ExitCode.PROBLEM)
+        raise CliError(done.stderr.strip() or "crontab -", ExitCode.PROBLEM, error="E8003")
 
 
 def _timers(places: tuple[str, ...], ids: Ids) -> Found:
@@ -136,7 +139,9 @@ def _timers(places: tuple[str, ...], ids: Ids) -> Found:
     ]
     for folder in folders if places else ():
         if not folder.is_dir():
-            raise CliError(translate("imports.no_folder", path=folder), ExitCode.NOT_FOUND)
+            raise CliError(
+                translate("imports.no_folder", path=folder), ExitCode.NOT_FOUND, error="E8001"
+            )
     found = Found()
     for timer, service in find_timers(folders):
         read_timer(timer, service, ids, found)
@@ -154,7 +159,7 @@ def _jobs(path: Path, ids: Ids) -> Found:
         return read_job_store(place, ids)
     except sqlite3.Error as error:
         sentence = translate("imports.bad_job_store", path=place, reason=error)
-        raise CliError(sentence, ExitCode.INVALID) from error
+        raise CliError(sentence, ExitCode.INVALID, error="E8002") from error
 
 
 def _beat(name: str, ids: Ids) -> Found:
@@ -169,12 +174,12 @@ def _beat(name: str, ids: Ids) -> Found:
         module = importlib.import_module(module_name)
     except ImportError as error:
         sentence = translate("imports.bad_application", name=name, reason=error)
-        raise CliError(sentence, ExitCode.NOT_FOUND) from error
+        raise CliError(sentence, ExitCode.NOT_FOUND, error="E8001") from error
     names = (attribute,) if attribute else ("app", "celery")
     app = next((getattr(module, each, None) for each in names if hasattr(module, each)), None)
     if getattr(getattr(app, "conf", None), "beat_schedule", None) is None:
         sentence = translate("imports.no_application", name=name, tried=", ".join(names))
-        raise CliError(sentence, ExitCode.NOT_FOUND)
+        raise CliError(sentence, ExitCode.NOT_FOUND, error="E8002")
     return read_beat_schedule(app, name, ids, python=sys.executable, folder=folder)
 
 
@@ -185,7 +190,7 @@ def _xxl_jobs(path: Path, ids: Ids) -> Found:
         return read_xxl_jobs(_text(path), path.name, ids)
     except XxlJobError as error:
         sentence = translate("imports.bad_xxl_job", path=path, reason=error)
-        raise CliError(sentence, ExitCode.INVALID) from error
+        raise CliError(sentence, ExitCode.INVALID, error="E8002") from error
 
 
 def _text(path: Path, *, is_text: bool = True) -> str:
@@ -196,7 +201,7 @@ def _text(path: Path, *, is_text: bool = True) -> str:
         sentence = translate("imports.unreadable", path=path, reason=error.strerror or error)
         is_gone = isinstance(error, FileNotFoundError)
         code = ExitCode.NOT_FOUND if is_gone else ExitCode.PROBLEM
-        raise CliError(sentence, code) from error
+        raise CliError(sentence, code, error="E8001") from error
     return data.decode("utf-8", "surrogateescape") if is_text else ""
 
 

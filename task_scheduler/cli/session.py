@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from task_scheduler.cli.display_width import showable, shown_json, shown_lines
 from task_scheduler.cli.tables import Cell, Column, Row, pairs, table
+from task_scheduler.cli.talk import hint_lines, talk_lines, talk_width
 from task_scheduler.clock import SystemClock
 from task_scheduler.errors import ConfigError
 from task_scheduler.i18n import translate
@@ -63,6 +64,7 @@ class Session:
         from task_scheduler.cli.broken_config import first_problem, minimal_config
         from task_scheduler.scheduler import TaskScheduler
 
+        _hush_log()
         options: dict[str, Any] = {} if self.language is None else {"language": self.language}
         try:
             return TaskScheduler(self.config_path, **options)
@@ -105,6 +107,11 @@ class Session:
         """Write a line of data."""
         print(shown_lines(text))
 
+    def put_sentence(self, text: str, style: str = "") -> None:
+        """Write a sentence of data, broken between its words where stdout is a terminal."""
+        for line in talk_lines(text, self.width):
+            self.put(self.paint(line, style))
+
     def document(self, name: str, values: Mapping[str, Any]) -> None:
         """Write the one JSON document of a command; its schema's number rises when keys go."""
         text = json.dumps({"schema": f"tsk.{name}/1", **values}, ensure_ascii=False, indent=2)
@@ -133,6 +140,11 @@ class Session:
             return max(40, shutil.get_terminal_size().columns)
         return None
 
+    @property
+    def talk_width(self) -> int | None:
+        """The columns of the terminal behind stderr; None: it is none, and a sentence is a line."""
+        return talk_width()
+
     @cached_property
     def has_colour(self) -> bool:
         """Whether stdout is a terminal that shows colours and nobody asked for none."""
@@ -150,12 +162,15 @@ class Session:
     def say(self, text: str) -> None:
         """Tell a person something that is not data."""
         if not self.is_quiet:
-            print(shown_lines(text), file=sys.stderr, flush=True)
+            for line in talk_lines(shown_lines(text), self.talk_width):
+                print(line, file=sys.stderr, flush=True)
 
     def hint(self, text: str, command: str, *words: str) -> None:
         """Tell a person what to type next; `words` are quoted as the shell needs it."""
-        command = " ".join([command, *map(shlex.quote, words)])
-        self.say(translate("cli.hint", text=text, command=command))
+        if not self.is_quiet:
+            command = " ".join([command, *map(shlex.quote, words)])
+            for line in hint_lines(text, command, self.talk_width):
+                print(shown_lines(line), file=sys.stderr, flush=True)
 
     def can_ask(self) -> bool:
         """Whether a person is there to answer."""
@@ -174,6 +189,17 @@ class Session:
             path = Path.cwd() / (self.config_path or DEFAULT_NAME)
             return translate("cli.config_ignored", path=path)
         return translate("cli.no_config") if path is None else str(path)
+
+
+def _hush_log() -> None:
+    """Let Python not write our log to the terminal where nobody keeps it: here an error says it."""
+    import logging  # with the facade, which takes longer
+
+    from task_scheduler.observe.logs import LOGGER_NAME
+
+    logger = logging.getLogger(LOGGER_NAME)
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
 
 
 def state_cell(state: str) -> Cell:

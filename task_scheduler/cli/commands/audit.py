@@ -23,7 +23,9 @@ _MOST_CHARACTERS = 80
 
 
 @cli_command("audit", examples=("tsk audit", "tsk audit --task data_upload", "tsk audit verify"))
-@click.argument("what", required=False, default="ls", type=Choice(("ls", "verify")))
+@click.argument(
+    "what", required=False, default="ls", type=Choice(("ls", "verify")), metavar="[ls|verify]"
+)
 @click.option("--task", metavar="TASK")
 @click.option("-n", "--last", "count", type=Number(), default=20, metavar="N")
 @click.option("--head", metavar="HASH")
@@ -93,10 +95,10 @@ def _verify(session: Session, head: str | None) -> ExitCode:
         session.document("audit_verify", {"rows": count, "head": last, "problems": problems})
         return ExitCode.PROBLEM if findings else ExitCode.FINE
     for finding in findings:
-        session.put(translate(f"cli.audit_{finding.what}", number=finding.number))
+        session.put_sentence(translate(f"cli.audit_{finding.what}", number=finding.number))
     if findings:
         return ExitCode.PROBLEM
-    session.put(translate("cli.audit_whole", count=count, head=last))
+    session.put_sentence(translate("cli.audit_whole", count=count, head=last))
     return ExitCode.FINE
 
 

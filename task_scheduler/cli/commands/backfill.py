@@ -7,6 +7,7 @@ import click
 from task_scheduler.cli.command import command as cli_command
 from task_scheduler.cli.holders import refuse_mute, say_if_nobody_runs
 from task_scheduler.cli.parameters import Number
+from task_scheduler.cli.progress import progress
 from task_scheduler.cli.session import Session
 from task_scheduler.i18n import translate
 
@@ -27,7 +28,9 @@ def command(
 ) -> None:
     """Plan the occurrences of a range that never ran."""
     refuse_mute(session)
-    counts = session.scheduler.backfill(task, start, end, limit=limit, dry_run=is_dry_run)
+    # One step for the ledger: nobody can tell how far it has come, only that it goes on.
+    with progress(session, translate("cli.progress_backfill"), lambda: None):
+        counts = session.scheduler.backfill(task, start, end, limit=limit, dry_run=is_dry_run)
     if session.is_json:
         session.document("backfill", {"task_id": task, "dry_run": is_dry_run, **counts})
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from task_scheduler.cli.command import command as cli_command
 from task_scheduler.cli.exit_codes import ExitCode
 from task_scheduler.cli.failures import CliError
 from task_scheduler.cli.holders import refuse_mute
+from task_scheduler.cli.progress import progress, share_of_file
 from task_scheduler.cli.session import Session
 from task_scheduler.i18n import translate
 
@@ -34,22 +36,28 @@ def command(
 ) -> None:
     """Make a backup, or look at one."""
     if file is not None and output is not None:
-        raise CliError(translate("cli.backup_two_files"), ExitCode.USAGE)
+        raise CliError(translate("cli.backup_two_files"), ExitCode.USAGE, error="E1007")
     named = file if file is not None else output
     if is_check:
         _check(session, named)
         return
     ledger = session.scheduler.files.database
     if not ledger.exists():
-        raise CliError(translate("cli.backup_nothing", path=ledger), ExitCode.NOT_FOUND)
+        raise CliError(
+            translate("cli.backup_nothing", path=ledger), ExitCode.NOT_FOUND, error="E6002"
+        )
     refuse_mute(session)
     path = _place(session, named)
     began = session.clock.boottime()
+    measure = share_of_file(path.parent, f".{escape(path.name)}.*.part", ledger.stat().st_size)
     try:
-        found = session.scheduler.backup(path, overwrite=is_forced)
+        with progress(session, translate("cli.progress_backup"), measure):
+            found = session.scheduler.backup(path, overwrite=is_forced)
     except FileExistsError as error:
         raise CliError(
-            translate("cli.backup_exists", path=error.filename), ExitCode.CONFLICT
+            translate("cli.backup_exists", path=error.filename),
+            ExitCode.CONFLICT,
+            error="E6003",
         ) from error
     seconds = (session.clock.boottime() - began) / 1_000_000
     if session.is_json:
@@ -65,7 +73,7 @@ def _check(session: Session, named: str | None) -> None:
     from task_scheduler.stores.backup import read_contents
 
     if named is None:
-        raise CliError(translate("cli.backup_unnamed"), ExitCode.USAGE)
+        raise CliError(translate("cli.backup_unnamed"), ExitCode.USAGE, error="E1007")
     found = contents_plain(read_contents(Path(named).absolute()))
     if session.is_json:
         session.document("backup", _plain(found, None))

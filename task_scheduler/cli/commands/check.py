@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from task_scheduler.cli.display_width import showable, width_of
 from task_scheduler.cli.exit_codes import ExitCode
 from task_scheduler.cli.session import Session
 from task_scheduler.cli.tables import Cell, Column, Row
+from task_scheduler.cli.talk import talk_lines
 from task_scheduler.errors import ConfigError
 from task_scheduler.i18n import set_language, translate
 from task_scheduler.schedules.rule import describe
@@ -48,7 +50,8 @@ def command(session: Session, file: str | None) -> ExitCode:
     warnings += _place_warnings(config.settings)
     if session.is_json:
         ids = [item.task.task_id for item in declared]
-        values = {"file": path, "is_valid": True, "problems": [], "warnings": warnings}
+        values: dict[str, Any] = {"file": path, "is_valid": True, "code": None, "problems": []}
+        values["warnings"] = warnings
         session.document("check", {**values, "task_ids": ids})
         return ExitCode.FINE
     session.put(translate("cli.check_fine", file=path or translate("cli.no_config")))
@@ -95,7 +98,8 @@ def _refuse(session: Session, error: ConfigError, source: str | None) -> ExitCod
     """Show every problem with its line."""
     problems = _problems_of(error)
     if session.is_json:
-        values: dict[str, Any] = {"file": source, "is_valid": False, "problems": problems}
+        values: dict[str, Any] = {"file": source, "is_valid": False, "code": error.code}
+        values["problems"] = problems
         session.document("check", {**values, "warnings": [], "task_ids": []})
         return ExitCode.INVALID
     for problem in problems:
@@ -103,10 +107,16 @@ def _refuse(session: Session, error: ConfigError, source: str | None) -> ExitCod
             str(problem[name]) for name in ("file", "line", "column") if problem[name] is not None
         )
         head = f"{place}: " if place else ""
-        session.put(f"{session.paint(head, 'bold')}{_shown(problem['message'])}")
+        lines = talk_lines(f"{head}{_shown(problem['message'])}", session.width)
+        # A place that is wider than the terminal stands on a line of its own.
+        whole = head if lines[0].startswith(head) else ""
+        session.put(f"{session.paint(whole, 'bold')}{lines[0][len(whole) :]}")
+        for line in lines[1:]:
+            session.put(line)
         for line in _excerpt(problem):
             session.put(line)
-    session.say(translate("cli.check_failed", count=len(problems)))
+    head = translate("cli.error", code=error.code)
+    print(f"{head}{translate('cli.check_failed', count=len(problems))}", file=sys.stderr)
     return ExitCode.INVALID
 
 

@@ -39,6 +39,7 @@ def command(session: Session, timeout: float | None, no_wait: bool) -> ExitCode:
                 ExitCode.TIMED_OUT,
                 hint=translate("cli.next_status"),
                 command="tsk status",
+                error="E4007",
             )
     if session.is_json:
         session.document("down", {"pid": pid, "has_ended": has_ended})

@@ -264,7 +264,7 @@ def _put(session: Session, explained: _Explained, task: _Task | None, now: int) 
     for one in explained.findings:
         is_warning = one.level is Level.WARNING
         head = translate(f"explain.{one.level}", sentence=showable(one.sentence))
-        session.put(session.paint(head, "yellow" if is_warning else ""))
+        session.put_sentence(head, "yellow" if is_warning else "")
 
 
 def _put_runs(session: Session, explained: _Explained, moments: Moments) -> None:
@@ -363,6 +363,7 @@ def _refuse(session: Session, expression: str, error: ScheduleError) -> ExitCode
         sentence = translate("explain.bad_interval", value=error.values["value"])
     if session.is_json or session.is_jsonl:
         details = {
+            "code": error.code,
             "key": error.key,
             "message": sentence,
             "column": None if place is None else place[0] + 1,
@@ -383,8 +384,9 @@ def _refuse(session: Session, expression: str, error: ScheduleError) -> ExitCode
             ExitCode.INVALID,
             hint=translate("explain.needs_task"),
             command=f"tsk explain {shlex.quote(expression)} --task TASK",
+            error=error.code,
         )
-    raise CliError("\n".join(lines), ExitCode.INVALID)
+    raise CliError("\n".join(lines), ExitCode.INVALID, error=error.code)
 
 
 def _name_meant(error: ScheduleError) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,19 @@ from task_scheduler.cli.failures import CliError
 from task_scheduler.cli.parameters import Choice
 from task_scheduler.cli.session import Session
 from task_scheduler.cli.task_choice import chosen_tasks
+from task_scheduler.config.written import KINDS, document_text
 from task_scheduler.i18n import translate
 
-_FORMS = ("json", "crontab")
+_FORMS = (*KINDS, "crontab")
 
 
 @cli_command(
     "export",
-    examples=("tsk export --output entries.json", "tsk export 'sensor_*' --as crontab"),
+    examples=(
+        "tsk export --output entries.json",
+        "tsk export --as toml",
+        "tsk export 'sensor_*' --as crontab",
+    ),
 )
 @click.argument("tasks", nargs=-1, metavar="[TASK...]")
 @click.option("--as", "form", type=Choice(_FORMS), default="json", metavar="|".join(_FORMS))
@@ -31,7 +35,10 @@ _FORMS = ("json", "crontab")
 def command(session: Session, tasks: tuple[str, ...], *, form: str, output: str | None) -> ExitCode:
     """Write the tasks that were named, or all."""
     found = chosen_tasks(session.view, tasks)
-    text, count = (_entries if form == "json" else _crontab)(session, found)
+    if form == "crontab":
+        text, count = _crontab(session, found)
+    else:
+        text, count = _entries(session, found, form)
     if output is None:
         # As it is: a program reads it, or a file takes it.
         click.echo(text, nl=False)
@@ -42,20 +49,19 @@ def command(session: Session, tasks: tuple[str, ...], *, form: str, output: str 
                 file.write(text)
         except FileExistsError as error:
             sentence = translate("imports.file_exists", path=path)
-            raise CliError(sentence, ExitCode.CONFLICT) from error
+            raise CliError(sentence, ExitCode.CONFLICT, error="E6003") from error
         session.say(translate("imports.exported", count=count, path=path))
     return ExitCode.FINE if count == len(found) else ExitCode.PROBLEM
 
 
-def _entries(session: Session, tasks: Sequence[Mapping[str, Any]]) -> tuple[str, int]:
+def _entries(session: Session, tasks: Sequence[Mapping[str, Any]], kind: str) -> tuple[str, int]:
     entries: dict[str, Any] = {}
     for task in tasks:
         try:
             entries[task["task_id"]] = entry_of(task)
         except NotExportedError as error:
             session.say(translate(f"imports.{error.key}", **error.values))
-    text = json.dumps({"entries": entries}, ensure_ascii=False, indent=2) + "\n"
-    return text, len(entries)
+    return document_text({"entries": entries}, kind), len(entries)
 
 
 def _crontab(session: Session, tasks: Sequence[Mapping[str, Any]]) -> tuple[str, int]:

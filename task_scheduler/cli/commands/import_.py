@@ -6,7 +6,6 @@ with ``--takeover`` the lines of a crontab are switched off, and the tasks go on
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -21,10 +20,12 @@ from task_scheduler.cli.failures import CliError
 from task_scheduler.cli.holders import refuse_mute, say_if_nobody_runs
 from task_scheduler.cli.import_sources import SOURCES, Source, read_source
 from task_scheduler.cli.parameters import Choice
+from task_scheduler.cli.progress import Counter, progress
 from task_scheduler.cli.session import Session
 from task_scheduler.cli.tables import Cell, Column, Row
 from task_scheduler.config.entries import ENTRY, Declared, Folders
 from task_scheduler.config.entry_times import EntryError
+from task_scheduler.config.written import document_text, kind_of
 from task_scheduler.i18n import translate
 from task_scheduler.importing.found import FoundTask, Ids, Refused, Remark
 from task_scheduler.importing.shown import what_of
@@ -144,12 +145,15 @@ def _add(
         for task in fresh
         if not (is_live and task.is_enabled)
     }
-    # First without times: nothing is due between the moments in which it is added and paused.
-    scheduler.add_tasks([(declared[task_id].task, ()) for task_id in reasons])
-    for task_id, reason in reasons.items():
-        scheduler.pause_task(task_id, reason=reason)
-    ids = [task.task_id for task in fresh]
-    scheduler.add_tasks([(declared[task_id].task, declared[task_id].rules) for task_id in ids])
+    paused = Counter(len(reasons))
+    with progress(session, translate("cli.progress_import"), paused):
+        # First without times: nothing is due between the moments in which it is added and paused.
+        scheduler.add_tasks([(declared[task_id].task, ()) for task_id in reasons])
+        for task_id, reason in reasons.items():
+            scheduler.pause_task(task_id, reason=reason)
+            paused.done += 1
+        ids = [task.task_id for task in fresh]
+        scheduler.add_tasks([(declared[task_id].task, declared[task_id].rules) for task_id in ids])
     key = "imports.added" if is_live else "imports.held"
     return translate(key, count=len(fresh), known=len(declared) - len(fresh))
 
@@ -175,7 +179,9 @@ def _write_scripts(source: Source) -> None:
     for name, text in source.found.files.items():
         path = Path.cwd() / name
         if path.exists() and path.read_text(encoding="utf-8", errors="replace") != text:
-            raise CliError(translate("imports.file_exists", path=path), ExitCode.CONFLICT)
+            raise CliError(
+                translate("imports.file_exists", path=path), ExitCode.CONFLICT, error="E6003"
+            )
         path.write_text(text, encoding="utf-8")
         path.chmod(0o700)
 
@@ -184,12 +190,14 @@ def _write(path: Path, source: Source) -> None:
     """Write the entries as a part of a configuration; a file that is there stays."""
     _write_scripts(source)
     entries = {task.task_id: dict(task.entry) for task in source.found.tasks}
-    text = json.dumps({"entries": entries}, ensure_ascii=False, indent=2) + "\n"
+    text = document_text({"entries": entries}, kind_of(path.suffix))
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError as error:
-        raise CliError(translate("imports.file_exists", path=path), ExitCode.CONFLICT) from error
+        raise CliError(
+            translate("imports.file_exists", path=path), ExitCode.CONFLICT, error="E6003"
+        ) from error
 
 
 def _show(

@@ -31,12 +31,15 @@ def command(session: Session, run_id: int, reason: str | None, is_waiting: bool)
         raise CliError(
             translate("cli.kill_over", run_id=run_id, state=state),
             ExitCode.CONFLICT,
-            hint=translate("cli.next_runs"),
+            hint=translate("cli.next_show"),
             command=f"tsk runs {shlex.quote(run['task_id'])}",
+            error="E3007",
         )
     if is_waiting and wait_for_end(session, run_id, timeout_seconds=_BEYOND_SECONDS) is None:
         raise CliError(
-            translate("cli.wait_over", run_id=run_id, seconds=_BEYOND_SECONDS), ExitCode.TIMED_OUT
+            translate("cli.wait_over", run_id=run_id, seconds=_BEYOND_SECONDS),
+            ExitCode.TIMED_OUT,
+            error="E3008",
         )
     if session.is_json:
         session.document("kill", {"run_id": run_id, "run": session.view.run(run_id)})

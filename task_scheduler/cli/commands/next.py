@@ -84,7 +84,7 @@ def _put(session: Session, coming: list[_Coming], moments: Moments) -> None:
             Row(
                 (
                     moments.precise(at),
-                    Cell(moments.distance(at), "yellow" if overdue else "dim"),
+                    Cell(moments.ahead(at), "yellow" if overdue else "dim"),
                     Cell(item.task_id, "bold"),
                     why,
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from task_scheduler.cli.command import command as cli_command
 from task_scheduler.cli.exit_codes import ExitCode
 from task_scheduler.cli.failures import CliError
 from task_scheduler.cli.holders import refuse_mute, say_if_nobody_runs
+from task_scheduler.cli.progress import progress, share_of_file
 from task_scheduler.cli.session import Session
 from task_scheduler.errors import StoreUnavailableError
 from task_scheduler.i18n import translate
@@ -53,7 +55,10 @@ def command(
         path = Path(file).absolute()
         if not is_sure and not _is_confirmed(session, path, point):
             return ExitCode.FINE
-        aside = _restore(session, path)
+        ledger = session.scheduler.files.database.resolve()
+        measure = share_of_file(ledger.parent, f"{escape(ledger.name)}.restoring", _size_of(path))
+        with progress(session, translate("cli.progress_restore"), measure):
+            aside = _restore(session, path)
         values |= {"restored": str(path), "aside": None if aside is None else str(aside)}
         session.say(translate("cli.restored", path=path))
         if aside is not None:
@@ -71,10 +76,18 @@ def command(
     elif hold is not None:
         put_hold(session, hold)
     elif file is None and point is None:
-        session.put(translate("cli.hold_none"))
+        session.put_sentence(translate("cli.hold_none"))
     if point is not None:
         say_if_nobody_runs(session)
     return ExitCode.FINE
+
+
+def _size_of(path: Path) -> int:
+    """Return the size of a file; 0 where there is none: whoever reads it says so better."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _point(session: Session, text: str) -> datetime | str | None:
@@ -88,7 +101,7 @@ def _point(session: Session, text: str) -> datetime | str | None:
     except ValueError:
         named = None
     if named is None:
-        raise CliError(translate("cli.bad_point", value=text), ExitCode.USAGE)
+        raise CliError(translate("cli.bad_point", value=text), ExitCode.USAGE, error="E1010")
     return named if named.tzinfo is not None else named.replace(tzinfo=session.moments().zone)
 
 
@@ -105,6 +118,7 @@ def _is_confirmed(session: Session, path: Path, point: str | None) -> bool:
             ExitCode.USAGE,
             hint=translate("cli.next_yes"),
             command=" ".join(words),
+            error="E1008",
         )
     put_contents(session, found)
     ledger = session.scheduler.files.database
@@ -134,4 +148,5 @@ def _restore(session: Session, path: Path) -> Path | None:
                 ExitCode.CONFLICT,
                 hint=translate("cli.next_down"),
                 command="tsk down",
+                error="E5013",
             ) from error

@@ -29,6 +29,7 @@ def command(session: Session, tasks: tuple[str, ...], is_sure: bool) -> ExitCode
                 ExitCode.USAGE,
                 hint=translate("cli.next_yes"),
                 command=f"tsk rm {shlex.join(tasks)} --yes",
+                error="E1008",
             )
         if not click.confirm(translate("cli.rm_ask", ids=", ".join(ids)), err=True):
             return ExitCode.FINE

@@ -120,7 +120,7 @@ def _window(
     end = start + int(seconds * _SECOND) if until is None else _instant(until, moments)
     if end <= start or not is_within_range(start) or not is_within_range(end):
         sentence = translate("simulate.bad_window", begin=_shown(start), until=_shown(end))
-        raise CliError(sentence, ExitCode.USAGE)
+        raise CliError(sentence, ExitCode.USAGE, error="E8004")
     return start, end
 
 
@@ -133,7 +133,7 @@ def _instant(text: str, moments: Moments) -> int:
         return instant_of(datetime.fromisoformat(text), moments.zone)
     except ValueError:
         sentence = translate("simulate.bad_moment", value=text)
-        raise CliError(sentence, ExitCode.USAGE) from None
+        raise CliError(sentence, ExitCode.USAGE, error="E1010") from None
 
 
 def _plan(
@@ -148,6 +148,7 @@ def _plan(
                 ExitCode.NOT_FOUND,
                 hint=translate("cli.next_list"),
                 command="tsk ls",
+                error="E3002",
             )
     if patterns:
         planned = [p for p in planned if _is_chosen(p.entry.task_id, patterns)]
@@ -181,7 +182,7 @@ def _forecast(session: Session, plan: _Plan, keep: int | None) -> Forecast:
         )
     except ScheduleError as error:
         # Every rule was read before: what is refused here is the window.
-        raise CliError(str(error), ExitCode.USAGE) from error
+        raise CliError(str(error), ExitCode.USAGE, error=error.code) from error
 
 
 def _is_chosen(task_id: str, patterns: Sequence[str]) -> bool:
@@ -251,7 +252,7 @@ def _given_durations(lengths: Sequence[str], task_ids: Sequence[str]) -> dict[st
         if not separator or not matching:
             known = ", ".join(task_ids[:20])
             sentence = translate("simulate.bad_length", value=text, known=known)
-            raise CliError(sentence, ExitCode.USAGE)
+            raise CliError(sentence, ExitCode.USAGE, error="E8004")
         seconds = Duration().convert(length, None, click.get_current_context(silent=True))
         found.update(dict.fromkeys(matching, round(seconds * _SECOND)))
     return found

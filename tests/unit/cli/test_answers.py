@@ -114,7 +114,7 @@ def test_output_is_hinted_at_only_where_there_is_some(farm: MadeLedger) -> None:
 
 @pytest.mark.parametrize(("typed", "name"), [("-n 0", "-n"), ("--last=0", "--last"), ("-n0", "-n")])
 def test_an_option_is_named_as_it_was_typed(empty: MadeLedger, typed: str, name: str) -> None:
-    assert f"error: {name}: " in empty.tsk("runs", *typed.split()).err
+    assert f"error[E1005]: {name}: " in empty.tsk("runs", *typed.split()).err
 
 
 def test_resuming_what_is_not_paused_says_so(farm: MadeLedger) -> None:

@@ -28,6 +28,20 @@ def test_a_closing_mark_never_begins_a_line() -> None:
     assert wrap("実行します。", 10) == ["実行しま", "す。"]
 
 
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("フォルダーを確かめる", ["フォルダーを", "確かめる"]),
+        ("一行だけッてこと", ["一行だけッて", "こと"]),
+        ("設定を開く（既定のもの）", ["設定を開く", "（既定のも", "の）"]),
+        ("設定docs/xを見る", ["設定docs/xを", "見る"]),
+        ("ください。docs/alerts", ["ください。", "docs/alerts"]),
+    ],
+)
+def test_lines_end_where_a_reader_expects_it(text: str, lines: list[str]) -> None:
+    assert wrap(text, 12) == lines
+
+
 @pytest.mark.parametrize("text", ["a\x1b[31mb", "a\x07b", "a\u202eb", "a\x9bb", "a\ud800b"])
 def test_what_commands_a_terminal_is_replaced(text: str) -> None:
     assert showable(text).startswith("a\ufffd")
