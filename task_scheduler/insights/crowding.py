@@ -41,7 +41,9 @@ def judge_levels(
         places = workers if not pool else pools.get(pool, 0)
         if places <= 0:
             continue
-        share = sum(of for level, of in busy[pool].items() if level >= places) / window
+        full = sum(lasted for level, lasted in busy[pool].items() if level >= places)
+        # A clock that was set back may have left ends that are still to come.
+        share = min(1.0, full / window)
         enough = _enough(wanted[pool], window)
         if share < _FULL_SHARE or enough <= places:
             continue

@@ -28,11 +28,13 @@ __all__ = ["survey"]
 _HOUR: Microseconds = 3_600 * SECOND
 _DAY: Microseconds = 24 * _HOUR
 _WEEKS: Microseconds = 14 * _DAY
-_SAMPLE = 20_000
-"""The newest runs that are looked at: a few hundredths of a second."""
+_SAMPLE = 10_000
+"""The newest runs that are looked at: a tenth of a second."""
 _SHOWN = 10
 """Of each kind."""
 _NAMES = 5
+_PAGE = 250
+"""Tasks whose roll-ups are read at once."""
 _LATE: Microseconds = SECOND
 _LATE_SHARE = 0.2
 _FEW = 5
@@ -63,9 +65,11 @@ def survey(
 def _crowding(
     fetch: Fetch, now: Microseconds, workers: int, pools: Mapping[str, int]
 ) -> Iterator[Insight]:
-    rows = fetch("insight_levels", sample=_SAMPLE, since=now - _HOUR, now=now)
+    # Where very many run, the newest of them do not fill an hour.
+    since = max(now - _HOUR, fetch("insight_reach", sample=_SAMPLE) or 0)
+    rows = fetch("insight_levels", sample=_SAMPLE, since=since, now=now) if since < now else []
     levels = [(pool, what, level, lasted) for pool, what, level, lasted in rows]
-    yield from judge_levels(levels, workers=workers, pools=pools, window=_HOUR)
+    yield from judge_levels(levels, workers=workers, pools=pools, window=now - since)
     worst = fetch(
         "insight_collisions",
         sample=_SAMPLE,
@@ -92,15 +96,19 @@ def _late(fetch: Fetch, now: Microseconds) -> Iterator[Insight]:
 
 
 def _slower(fetch: Fetch, now: Microseconds) -> Iterator[Insight]:
-    rows = fetch(
-        "insight_slower",
-        since=(now - _WEEKS) // SLOT,
-        recent=(now - _DAY) // SLOT,
-        few=_FEW,
-        times=_TIMES,
-        least=_LONGER,
-        limit=3 * _SHOWN,
-    )
+    rows: list[list[Any]] = []
+    for page in _pages(fetch):
+        rows += fetch(
+            "insight_slower",
+            since=(now - _WEEKS) // SLOT,
+            recent=(now - _DAY) // SLOT,
+            few=_FEW,
+            times=_TIMES,
+            least=_LONGER,
+            limit=3 * _SHOWN,
+            **page,
+        )
+    rows = sorted(rows, key=lambda row: -row[2] / max(row[1], 1))[: 3 * _SHOWN]
     found = (
         judge_slower(task_id, _halves(fetch, task_id, now), old=old, new=new)
         for task_id, old, new in rows
@@ -109,8 +117,12 @@ def _slower(fetch: Fetch, now: Microseconds) -> Iterator[Insight]:
 
 
 def _failing(fetch: Fetch, now: Microseconds) -> Iterator[Insight]:
-    ids = fetch("insight_failing", since=(now - _WEEKS) // SLOT, few=_FAILURES, limit=3 * _SHOWN)
-    found = (judge_failing_hours(task_id, _halves(fetch, task_id, now)) for task_id in ids)
+    rows: list[list[Any]] = []
+    since, limit = (now - _WEEKS) // SLOT, 3 * _SHOWN
+    for page in _pages(fetch):
+        rows += fetch("insight_failing", since=since, few=_FAILURES, limit=limit, **page)
+    rows = sorted(rows, key=lambda row: -row[1])[:limit]
+    found = (judge_failing_hours(task_id, _halves(fetch, task_id, now)) for task_id, _ in rows)
     yield from [insight for insight in found if insight is not None][:_SHOWN]
 
 
@@ -131,6 +143,14 @@ def _retried(fetch: Fetch, now: Microseconds) -> Iterator[Insight]:
     )
     for task_id, runs, retried in rows:
         yield judge_retried(task_id, runs, retried)
+
+
+def _pages(fetch: Fetch) -> Iterator[dict[str, str]]:
+    """Give the pages of tasks: no reading lasts so long that the ledger's log grows with it."""
+    after = ""
+    while page := fetch("find_tasks", after=after, search=None, limit=_PAGE):
+        yield {"after": after, "upto": page[-1]}
+        after = page[-1]
 
 
 def _halves(fetch: Fetch, task_id: str, now: Microseconds) -> list[Half]:

@@ -34,6 +34,12 @@ SELECT json_group_array(json_array(pool, what, level, total)) FROM (
     SELECT pool, what, level, sum(lasted) AS total FROM levels WHERE lasted > 0 GROUP BY pool, what, level
     ORDER BY pool, what, level);
 
+-- name: insight_reach
+-- When the first of the newest runs was due, if there are more than are looked at; NULL: all are.
+SELECT iif((SELECT seq FROM sqlite_sequence WHERE name = 'runs') > :sample, (
+    SELECT scheduled_at FROM runs
+    WHERE run_id > (SELECT seq FROM sqlite_sequence WHERE name = 'runs') - :sample ORDER BY run_id LIMIT 1), NULL);
+
 -- name: insight_late
 -- The tasks of which many of the newest scheduled runs began late: how many runs, how many late, and by how much
 -- the median of those.
@@ -52,15 +58,15 @@ SELECT json_group_array(json_array(task_id, runs, late_runs, late, pool)) FROM (
     WHERE c.late_runs >= :few AND c.late_runs >= :share * c.runs ORDER BY r.late DESC, c.task_id LIMIT :limit);
 
 -- name: insight_slower
--- The tasks that take far longer than they used to: the mean of the newest time against the time before it.
+-- The tasks of a page that take far longer than they used to: the mean of the newest time against the time before it.
 WITH halves AS (
     SELECT task_id, slot, succeeded + failed + timed_out + cancelled + lost AS runs, duration FROM rollups
-    WHERE task_id <> '' AND slot >= :since
+    WHERE task_id > :after AND task_id <= :upto AND slot >= :since
     UNION ALL
     SELECT task_id, started_at / 1800000000, 1, max(0, ended_at - started_at) FROM (
         SELECT * FROM runs WHERE run_id > (SELECT run_id FROM counted)
         UNION ALL SELECT r.* FROM uncounted AS u CROSS JOIN runs AS r WHERE r.run_id = u.run_id)
-    WHERE state NOT IN ('waiting', 'running', 'skipped') AND ended_at IS NOT NULL AND started_at / 1800000000 >= :since),
+    WHERE task_id > :after AND task_id <= :upto AND state NOT IN ('waiting', 'running', 'skipped') AND ended_at IS NOT NULL AND started_at / 1800000000 >= :since),
 both AS (
     SELECT task_id, sum(iif(slot >= :recent, runs, 0)) AS new_runs, sum(iif(slot >= :recent, duration, 0)) AS new_total,
         sum(iif(slot < :recent, runs, 0)) AS old_runs, sum(iif(slot < :recent, duration, 0)) AS old_total
@@ -72,17 +78,17 @@ SELECT json_group_array(json_array(task_id, old, new)) FROM (
     ORDER BY new_total * 1.0 * old_runs / max(1, old_total) / new_runs DESC, task_id LIMIT :limit);
 
 -- name: insight_failing
--- The tasks that failed now and then, and went well more often.
+-- The tasks of a page that failed now and then, and went well more often; and how often they failed.
 WITH halves AS (
-    SELECT task_id, slot, succeeded, failed + timed_out + lost AS bad FROM rollups WHERE task_id <> '' AND slot >= :since
+    SELECT task_id, slot, succeeded, failed + timed_out + lost AS bad FROM rollups WHERE task_id > :after AND task_id <= :upto AND slot >= :since
     UNION ALL
     SELECT task_id, started_at / 1800000000, state = 'succeeded', state IN ('failed', 'timed_out', 'lost') FROM (
         SELECT * FROM runs WHERE run_id > (SELECT run_id FROM counted)
         UNION ALL SELECT r.* FROM uncounted AS u CROSS JOIN runs AS r WHERE r.run_id = u.run_id)
-    WHERE state NOT IN ('waiting', 'running', 'skipped') AND started_at / 1800000000 >= :since)
-SELECT json_group_array(task_id) FROM (
-    SELECT task_id FROM halves GROUP BY task_id HAVING sum(bad) >= :few AND sum(succeeded) > sum(bad)
-    ORDER BY sum(bad) DESC, task_id LIMIT :limit);
+    WHERE task_id > :after AND task_id <= :upto AND state NOT IN ('waiting', 'running', 'skipped') AND started_at / 1800000000 >= :since)
+SELECT json_group_array(json_array(task_id, failures)) FROM (
+    SELECT task_id, sum(bad) AS failures FROM halves GROUP BY task_id
+    HAVING sum(bad) >= :few AND sum(succeeded) > sum(bad) ORDER BY failures DESC, task_id LIMIT :limit);
 
 -- name: insight_never_ran
 -- Tasks that were added long ago, have a schedule and never ran: what they skipped, and when they are due.

@@ -100,6 +100,23 @@ def test_the_wait_between_two_attempts_takes_no_seat(ledger: Seeded) -> None:
     assert ledger.insights(InsightKind.SATURATED) == []
 
 
+def test_where_very_many_run_the_time_is_that_of_the_newest(
+    ledger: Seeded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("task_scheduler.insights.survey._SAMPLE", 60)
+    ledger.workers = 2
+    ledger.task("t")
+    # Three at a time, each for ten seconds: the newest 60 of them fill 200 seconds.
+    for number in range(3 * 360):
+        ledger.run("t", NOW - HOUR + number // 3 * 10 * S + number % 3, 10 * S)
+
+    [insight] = ledger.insights(InsightKind.SATURATED)
+
+    assert insight.figures["share"] == pytest.approx(1, abs=0.01)
+    assert insight.figures["enough"] == 3
+    assert "of the last 3.3 min" in insight.told()
+
+
 def test_only_the_last_hour_counts(ledger: Seeded) -> None:
     ledger.workers = 1
     for number in range(3):
