@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from task_scheduler.config.files import parse_text
+from task_scheduler.config.home_paths import home_path
 from task_scheduler.config.source import DEFAULT_NAME, default_file, read_text
 from task_scheduler.errors import ConfigError
 from task_scheduler.i18n import LANGUAGES
@@ -37,14 +38,14 @@ def minimal_config(error: ConfigError, named: str | None) -> dict[str, Any] | No
     """
     if error.key in _NOT_OURS:
         return None
-    found = Path(named).expanduser() if named else default_file(Path.cwd())
+    found = home_path(named) if named else default_file(Path.cwd())
     file = (Path.cwd() / (found or DEFAULT_NAME)).absolute()
     values = _values(file)
     ledger = _text(values, "storage", "path") or _DEFAULT_LEDGER
-    if not _is_there(file.parent / Path(ledger).expanduser()):
+    if not _is_there(file.parent / home_path(ledger)):
         return None
     config: dict[str, Any] = {
-        "storage": {"path": str(file.parent / Path(ledger).expanduser())},
+        "storage": {"path": str(file.parent / home_path(ledger))},
         "logging": {
             "log_dir": str(file.parent / (_text(values, "logging", "log_dir") or "logs")),
             "console": False,

@@ -161,7 +161,8 @@ def _plain_ledger(session: Session) -> Path | None:
         return None
     folder = Path.cwd()
     named = session.config_path
-    files = [Path(named).expanduser()] if named else [folder / name for name in CONFIG_NAMES]
+    own = [Path(os.path.expanduser(named or ""))]  # noqa: PTH111  a name of nobody stays as it is
+    files = own if named else [folder / name for name in CONFIG_NAMES]
     found = [path.absolute() for path in files if path.is_file()]
     if len(found) > 1 or (named and not found):
         return None

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from task_scheduler.config.calendar_files import CalendarError, calendar_of_plain, read_calendar
+from task_scheduler.config.home_paths import home_path
 from task_scheduler.config.sections import Model, Text
 from task_scheduler.i18n import translate
 from task_scheduler.schedules.calendars.named_calendar import Calendar
@@ -59,7 +60,7 @@ def calendar_of(config: CalendarConfig, folder: Path) -> Calendar:
     if beside:
         raise CalendarError((beside[0],), translate("config.calendar_file_alone", key=beside[0]))
     zone = calendar_of_plain(plain).timezone
-    path = folder / Path(name).expanduser()
+    path = folder / home_path(name)
     found = read_calendar(path)
     if zone is not None and found.timezone is not None:
         sentence = translate("config.calendar_two_zones", path=str(path))

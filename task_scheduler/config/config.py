@@ -19,6 +19,7 @@ from task_scheduler.config.checks import Checked, Read, checked, entry_problem
 from task_scheduler.config.entries import Declared, Folders
 from task_scheduler.config.entry_times import EntryError
 from task_scheduler.config.files import ConfigFiles, read_files
+from task_scheduler.config.home_paths import home_path
 from task_scheduler.config.layers import (
     Layer,
     Merged,
@@ -277,7 +278,7 @@ class Config:
         name = os.fspath(self._source) if is_path else None
         if not isinstance(name, str) or not name:
             raise ConfigError("config.bad_source", value=repr(self._source))
-        return folder / Path(name).expanduser()
+        return folder / home_path(name)
 
     def _read(self) -> tuple[Merged, Settings, Read]:
         references = References(self._environ, self.folder)

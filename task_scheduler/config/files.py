@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from task_scheduler.config.document import Document, parse_document
+from task_scheduler.config.home_paths import home_path
 from task_scheduler.config.layers import Layer, file_layer
 from task_scheduler.config.problems import KeyPath, Problem, dotted, shown
 from task_scheduler.config.python_source import read_python
@@ -127,7 +128,7 @@ def _included(document: Document, layer: Layer, path: Path, found: ConfigFiles) 
             sentence = translate("config.must_be_include", value=shown(name))
             layer.problems.append(Problem(document.place(at), dotted(at), sentence))
             continue
-        pattern = Path(os.path.abspath(path.parent / Path(name).expanduser()))  # noqa: PTH100  keeps links
+        pattern = Path(os.path.abspath(path.parent / home_path(name)))  # noqa: PTH100  keeps links
         found.patterns.append(pattern)
         matching = _matching(pattern)
         if not matching and not glob.has_magic(name):

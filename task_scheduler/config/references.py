@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from task_scheduler.config.home_paths import home_path
 from task_scheduler.errors import ConfigError
 from task_scheduler.i18n import translate
 
@@ -64,7 +65,7 @@ class References:
         if not match["body"].strip():
             raise ConfigError("config.bad_reference", reference=match.group())
         try:
-            path = self.folder / Path(match["body"]).expanduser()
+            path = self.folder / home_path(match["body"])
             if path.exists() and not path.is_file():
                 raise _unreadable(match, path, translate("config.no_regular_file"))
             with path.open("rb") as file:
