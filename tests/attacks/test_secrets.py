@@ -7,6 +7,9 @@ import html
 import json
 import logging
 import os
+import subprocess
+import sys
+import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +18,7 @@ from typing import Any
 import pytest
 
 from task_scheduler import CommandTask, FunctionTask, ScriptTask, TaskScheduler
+from task_scheduler.control import ask
 from task_scheduler.core.model import LaunchSpec
 from task_scheduler.errors import DefinitionError
 from task_scheduler.executors.launch_order import order_of
@@ -278,19 +282,75 @@ def test_no_channel_has_it(
         ("status",),
         ("why", "spill"),
         ("logs", "1"),
+        ("next",),
+        ("alerts",),
+        ("doctor",),
     ):
         for form in ((), ("--json",)):
             answer = farm.tsk(*words, *form)
             found[" ".join([*words, *form])] = leaks_in(answer.out + answer.err)
+    for kind in ("json", "crontab"):
+        answer = farm.tsk("export", "--as", kind)
+        found[f"export {kind}"] = leaks_in(answer.out + answer.err)
     backup = tmp_path.parent / "backup.db"
     answer = farm.tsk("backup", str(backup))
     assert answer.code == 0, answer.err
     found["backup"] = leaks_in(backup.read_bytes().decode("utf-8", "replace"))
 
     assert {place: leaks for place, leaks in found.items() if leaks} == {}
-    assert len(found) > 20
+    assert len(found) > 30
     outputs = [path.read_text() for path in scheduler.files.runs.glob("*/output")]
     assert "***" in "".join(outputs)
+
+
+def test_no_figure_and_no_diagnosis_has_it(
+    spilled: tuple[TaskScheduler, list[Any]], tmp_path: Path
+) -> None:
+    scheduler, _ = spilled
+    metrics = scheduler.metrics().decode()
+    socket = scheduler.files.socket
+    # In a process of its own, as every diagnosis of an operator is.
+    tsk = [sys.executable, "-m", "task_scheduler", "-c", str(tmp_path / "scheduler_config.json")]
+    told = {
+        "metrics": metrics,
+        "measures": repr(scheduler.measures()),
+        "diagnosis": repr([finding.plain() for finding in scheduler.examine(limit_seconds=1)]),
+        "threads": "\n".join(thread.name for thread in threading.enumerate()),
+        **{op: json.dumps(ask(socket, op, timeout_seconds=30)) for op in ("hello", "measures")},
+        **{
+            f"another process: {words}": subprocess.run(
+                [*tsk, *words.split(), "--json"], capture_output=True, text=True, check=False
+            ).stdout
+            for words in ("status", "doctor")
+        },
+    }
+
+    assert {place: leaks_in(text) for place, text in told.items() if leaks_in(text)} == {}
+    # There was something to look at.
+    assert 'task="spill"' in metrics
+    assert all(len(text) > 20 for text in told.values()), told
+
+
+def test_a_request_that_fails_because_of_it_does_not_answer_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(CANARY)
+    settings = {"security": {"secrets": {"DB": {"file": str(secret)}}}}
+    options: dict[str, Any] = {
+        "storage": str(tmp_path / "state" / "scheduler.db"),
+        "logging": {"log_dir": str(tmp_path / "logs"), "console": False},
+        "tasks": {"max_retries": 0},
+    }
+    with TaskScheduler(settings, language="en", **options) as made:
+        made.add_task(CommandTask("t", None, ["no-such-program"], env={"P": "${secret:DB}"}))
+        errors = [settled(made, made.run_task("t"))["attempts"][-1]["error"]]
+        # Once too large: what is said of it names the place, not the content.
+        secret.write_text(CANARY + "x" * 1_100_000)
+        errors.append(settled(made, made.run_task("t"))["attempts"][-1]["error"])
+
+    assert all(errors)
+    assert [leaks_in(error) for error in errors] == [[], []]
 
 
 def test_no_argument_of_a_process_has_it_and_no_other_user_reads_the_environment(
@@ -315,12 +375,41 @@ def test_no_argument_of_a_process_has_it_and_no_other_user_reads_the_environment
         ]
         own = Path(f"/proc/{pid}/environ").read_bytes()
         seen = as_nobody(lambda: Path(f"/proc/{pid}/environ").read_bytes())
+        lineage = [pid, parent_of(pid), parent_of(parent_of(pid)), os.getpid()]
+        open_files = as_nobody(lambda: all_that_is_open(lineage))
         made.cancel_run(run_id)
         settled(made, run_id)
 
     assert CANARY.encode() in own
     assert not [line for line in lines if CANARY.encode() in line]
     assert seen == b"PermissionError"
+    # Supervisor, launcher and scheduler too, in whatever of theirs another user may read.
+    assert open_files.startswith(b"read:")
+    counted, _, leaking = open_files[5:].partition(b" ")
+    assert int(counted) > 20
+    assert leaking == b""
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def all_that_is_open(pids: list[int]) -> bytes:
+    """Return how many files of these processes can be read, and those that have the secret."""
+    readable, leaking = 0, []
+    for path in [path for pid in pids for path in Path(f"/proc/{pid}").rglob("*")]:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                content = os.read(descriptor, 1_000_000)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            continue
+        readable += 1
+        if CANARY.encode() in content:
+            leaking.append(str(path))
+    return f"{readable} {' '.join(leaking)}".encode()
 
 
 def readable(path: Path) -> bool:
