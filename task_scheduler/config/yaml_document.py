@@ -19,8 +19,8 @@ from task_scheduler.i18n import translate
 
 __all__ = ["parse_yaml"]
 
-_NODE_LIMIT = 2_000_000
-"""Aliases counted every time: a few lines of them can stand for billions."""
+_MOST_REPEATED = 50_000
+"""Parts that aliases stand for, counted every time: a few lines of them can stand for billions."""
 _DEEP = re.compile(r"(?:[-?:][ \t]+){%d}" % DEPTH_LIMIT)  # noqa: UP031  braces
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
@@ -87,14 +87,16 @@ class _Values:
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._count = 0
+        self._seen: set[int] = set()
+        self._repeated = 0
+        self._merging: set[int] = set()
+        """The mappings whose keys are just being taken."""
 
     def of(self, node: Any, path: KeyPath) -> Any:
         """Return the value of a node."""
         document = self._document
-        start = self._offset(node.start_mark)
-        self._count += 1
-        if len(path) > DEPTH_LIMIT or self._count > _NODE_LIMIT:
+        start = self._count(node)
+        if len(path) > DEPTH_LIMIT:
             document.fail(start, translate("config.too_deep", limit=DEPTH_LIMIT))
         if node.tag not in _KNOWN_TAGS:
             document.note(start, path, translate("config.yaml_tag", tag=node.tag))
@@ -106,6 +108,16 @@ class _Values:
         if node.id == "sequence":
             return [self.of(item, (*path, index)) for index, item in enumerate(node.value)]
         return self._scalar(node, path, start)
+
+    def _count(self, node: Any) -> int:
+        """Count a node that is met anew, and return where it begins; they may be too many."""
+        start = self._offset(node.start_mark)
+        if id(node) in self._seen:
+            self._repeated += 1
+        self._seen.add(id(node))
+        if self._repeated > _MOST_REPEATED:
+            self._document.fail(start, translate("config.yaml_aliases", limit=_MOST_REPEATED))
+        return start
 
     def _mapping(self, node: Any, path: KeyPath) -> dict[str, Any]:
         own: dict[str, Any] = {}
@@ -134,12 +146,15 @@ class _Values:
     def _merge(self, node: Any, path: KeyPath, merged: dict[str, Any]) -> None:
         """Take the keys of other mappings in; of several the first that has a key wins."""
         for part in node.value if node.id == "sequence" else [node]:
-            if part.id != "mapping":
-                offset = self._offset(part.start_mark)
+            offset = self._count(part)
+            # Not of itself, be it by way of others, either.
+            if part.id != "mapping" or id(part) in self._merging:
                 self._document.note(offset, path, translate("config.yaml_merge"))
                 continue
+            self._merging.add(id(part))
             for name, value in self._mapping(part, path).items():
                 merged.setdefault(name, value)
+            self._merging.discard(id(part))
 
     def _scalar(self, node: Any, path: KeyPath, start: int) -> Any:
         text = str(node.value)

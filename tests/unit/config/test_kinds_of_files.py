@@ -242,8 +242,28 @@ def test_a_few_aliases_that_stand_for_billions_are_refused() -> None:
     lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
 
-    with pytest.raises(ConfigError, match=r"brackets are open"):
+    with pytest.raises(ConfigError, match=r"aliases stand for more than"):
         parse_yaml("\n".join(lines), "c.yaml")
+
+
+def test_merges_that_come_to_nothing_a_billion_times_are_refused() -> None:
+    lines = ["a0: &a0 {}"]
+    lines += [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 20)]
+
+    with pytest.raises(ConfigError, match=r"aliases stand for more than"):
+        parse_yaml("\n".join(lines), "c.yaml")
+
+
+@pytest.mark.parametrize(
+    "text", ["a: &a\n  <<: *a\n  x: 1\n", "a: &a\n  x: 1\n  b: &b\n    <<: [*a, *b]\n"]
+)
+def test_an_object_that_takes_in_itself_is_told_with_its_place(text: str) -> None:
+    document = parse_yaml(text, "c.yaml")
+
+    assert document.problems
+    assert {problem.sentence for problem in document.problems} == {
+        "<< takes an object of keys, or a list of them"
+    }
 
 
 @pytest.mark.parametrize("text", ["a = " + "[" * 3000 + "]" * 3000, "a = 1" + "0" * 5000])
