@@ -80,8 +80,9 @@ def text_of(entry: Mapping[str, Any]) -> str:
 
 
 def put_difference(session: Session, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Write the lines in which two entries differ."""
-    lines = unified_diff(text_of(before).splitlines(), text_of(after).splitlines(), lineterm="")
+    """Write the lines in which two entries differ; of a new one there is nothing to take away."""
+    old = text_of(before).splitlines() if before else []
+    lines = unified_diff(old, text_of(after).splitlines(), lineterm="")
     for number, line in enumerate(lines):
         if number >= 2 and not line.startswith("@@"):
             session.put(session.paint(showable(line), _STYLES.get(line[0], "")))

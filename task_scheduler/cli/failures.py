@@ -34,12 +34,12 @@ _NEXT = {
     # By the code of the error, or the beginning of it.
     "E2": ("cli.next_check", "tsk check"),
     "E3001": ("cli.next_list", "tsk ls"),
-    "E3004": ("cli.next_list", "tsk runs"),
-    "E3005": ("cli.next_list", "tsk runs"),
+    "E3004": ("cli.next_known", "tsk runs"),
+    "E3005": ("cli.next_known", "tsk runs"),
     "E4": ("cli.next_start", "tsk up"),
     "E4006": ("cli.next_status", "tsk status"),
     "E5": ("cli.next_status", "tsk status"),
-    "E7002": ("cli.next_list", "tsk alerts"),
+    "E7002": ("cli.next_known", "tsk alerts"),
 }
 """What helps with most errors of a code: why, and what to type."""
 _USUAL = {

@@ -6,6 +6,7 @@ found in the user's language. What is right stands in the models.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import json
 from collections.abc import Callable, Mapping
@@ -70,6 +71,8 @@ _WORDS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
 }
+_SURELY = 0.8
+"""How alike two keys are of which one was surely meant as the other."""
 _NOTHING = frozenset({"", "null", "none"})
 _LONGEST_NUMBER = 40
 """Characters: no setting has a longer number, and Python refuses to read some that are longer."""
@@ -367,6 +370,9 @@ class _Check:
         else:
             known = list(RuleConfig.model_fields)
         hint = hint_for(key, known)
+        if difflib.get_close_matches(str(key), known, n=1, cutoff=_SURELY):
+            # What was meant is found: dozens of other keys would only hide it.
+            return translate("config.unknown_key_near", key=dotted(path), hint=hint)
         return translate(
             "config.unknown_key", key=dotted(path), hint=hint, holder=holder, known=", ".join(known)
         )

@@ -22,6 +22,7 @@ from task_scheduler.i18n import translate
 _GLOB = frozenset("*?[")
 _HOUR = 3_600.0
 _MARKS = {"delivered": ("✓", "green"), "waiting": ("●", "blue"), "superseded": ("⊘", "dim")}
+_NUMBERS = ("number", "count")
 _WORDS = ("ls", "log", "test", "silence", "unsilence", "token")
 _NEEDY = frozenset({"silence", "unsilence", "token"})
 """These are about a task or a pattern of them, or about something that runs elsewhere."""
@@ -104,7 +105,10 @@ def _list(session: Session, *, with_closed: bool, count: int) -> ExitCode:
 def _put_alerts(session: Session, alerts: list[dict[str, Any]]) -> None:
     moments = session.moments()
     names = ("", "number", "kind", "tasks", "count", "since", "told")
-    columns = [Column(translate(f"cli.alerts_{name}") if name else "") for name in names]
+    columns = [
+        Column(translate(f"cli.alerts_{name}") if name else "", is_right=name in _NUMBERS)
+        for name in names
+    ]
     columns[3] = Column(translate("cli.alerts_tasks"), narrowest=12)
     rows = []
     for alert in alerts:
