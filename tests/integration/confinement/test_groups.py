@@ -84,6 +84,18 @@ def attempt_of(scheduler: TaskScheduler, task: CommandTask) -> dict[str, Any]:
     return dict(attempt)
 
 
+def cancelled_when(
+    scheduler: TaskScheduler, task: CommandTask, path: Path
+) -> tuple[int, dict[str, Any]]:
+    """Run a task, cancel it once a pid is in a file; return the pid and the only attempt."""
+    scheduler.add_task(task)
+    run_id = scheduler.run_task("t")
+    pid = pid_in(path)
+    scheduler.cancel_run(run_id)
+    [attempt] = settled(scheduler, run_id)["attempts"]
+    return pid, dict(attempt)
+
+
 def test_a_task_with_limits_has_a_group_of_its_own_that_goes_with_it(
     scheduler: TaskScheduler, base: Path, folder: Path
 ) -> None:
@@ -114,11 +126,14 @@ open(below + "/cgroup.procs", "w").write(str(os.getpid()))
 if os.fork() == 0:
     os.setsid()
     open("orphan", "w").write(str(os.getpid()))
-    import time; time.sleep(600)
+import time; time.sleep(600)
 """
-    attempt_of(scheduler, command(folder, source, timeout=0.5, kill_grace_seconds=0.1))
+    task = command(folder, source, kill_grace_seconds=0.1)
 
-    assert not is_alive(pid_in(folder / "orphan"))
+    pid, attempt = cancelled_when(scheduler, task, folder / "orphan")
+
+    assert attempt["outcome"] == "cancelled", attempt
+    assert not is_alive(pid)
     assert attempts_in(base) == []
 
 
@@ -129,12 +144,13 @@ def test_a_task_that_leaves_its_group_is_ended_with_its_tree_all_the_same(
     elsewhere.mkdir()
     leave = f"open({str(elsewhere / 'cgroup.procs')!r}, 'w').write(str(os.getpid()))"
     source = f"import os, time\n{leave}\n{ORPHAN}\ntime.sleep(600)"
+    task = command(folder, source, kill_grace_seconds=0.1)
 
-    attempt = attempt_of(scheduler, command(folder, source, timeout=1, kill_grace_seconds=0.1))
+    pid, attempt = cancelled_when(scheduler, task, folder / "orphan")
 
-    assert attempt["outcome"] == "timed_out", attempt
+    assert attempt["outcome"] == "cancelled", attempt
     assert "/elsewhere" in (folder / "group").read_text()
-    assert not is_alive(pid_in(folder / "orphan"))
+    assert not is_alive(pid)
     assert attempts_in(base) == ["elsewhere"]
 
 
