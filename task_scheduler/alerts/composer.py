@@ -20,6 +20,8 @@ from task_scheduler.alerts.messages import Message
 from task_scheduler.alerts.notices import Notice, NoticeKind
 from task_scheduler.alerts.rules import AlertKind
 from task_scheduler.core.model import SECOND, Microseconds
+from task_scheduler.core.policies import from_plain
+from task_scheduler.core.tags import tags_of
 from task_scheduler.errors import ScheduleError, StoreError
 from task_scheduler.i18n import translate
 from task_scheduler.ledger_view import iso
@@ -120,6 +122,7 @@ class Composer:
         """Return what the ledger and outputs say about the failure that is shown."""
         facts: dict[str, Any] = {
             "lines": [],
+            "tags": [],
             "attempts": None,
             "exit_code": None,
             "last_success": None,
@@ -138,7 +141,8 @@ class Composer:
             rows = self._fetch("load_entries", ids=[sample.task_id])
             if rows:
                 facts["zone"] = _zone_of(rows[0][5])
-                facts["attempts"] = (rows[0][6].get("max_retries") or 0) + 1
+                facts["attempts"] = from_plain(rows[0][6] or {}).max_retries + 1
+                facts["tags"] = list(tags_of(rows[0][4] or {}))
             self._add_run(facts, sample)
             self._add_past(facts, sample)
         except StoreError:
@@ -326,6 +330,7 @@ class Composer:
             "news": notice.news,
             "task_count": notice.task_count,
             "task_ids": list(notice.task_ids),
+            "tags": facts["tags"],
             "opened_at": iso(notice.opened_at),
             "closed_at": iso(notice.closed_at),
             "at": iso(notice.at),

@@ -63,6 +63,7 @@ def test_tags_outlive_a_restart(started: Start, receiver: Receiver) -> None:
 
     until(lambda: receiver.requests)
     assert receiver.alerts[0]["exit_code"] == 3
+    assert receiver.alerts[0]["tags"] == ["pond"]
     assert second.view.task("pump")["tags"] == ["pond"]
 
 
