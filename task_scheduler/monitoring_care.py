@@ -29,8 +29,8 @@ from task_scheduler.vault import Vault
 if TYPE_CHECKING:
     from task_scheduler.config import Config
     from task_scheduler.monitoring import Monitoring
-    from task_scheduler.observe.metrics import Standing
     from task_scheduler.observe.resources import ResourceSampler
+    from task_scheduler.observe.standing import Standing
 
 __all__ = ["MonitoringCare"]
 
@@ -143,7 +143,7 @@ class MonitoringCare:
 
     def _standing(self, ids: Sequence[str], room: int) -> Standing:
         """Return how everything stands, as far as it can be found out now."""
-        from task_scheduler.observe.metrics import Standing, TaskStanding
+        from task_scheduler.observe.standing import Standing, TaskStanding
 
         known: dict[str, Any] = {}
         now, fetch = self._clock.now(), self._reader.fetch

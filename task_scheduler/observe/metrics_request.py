@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from task_scheduler.observe.metrics import CONTENT_TYPE
+from task_scheduler.observe.exposition import CONTENT_TYPE
 
 __all__ = ["LONGEST", "Answer", "answer_to", "is_whole", "refusal"]
 

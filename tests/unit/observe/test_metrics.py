@@ -13,7 +13,8 @@ from task_scheduler.core.faults import FaultKind, Trouble
 from task_scheduler.core.model import Completion, Outcome, RunState, SkipReason
 from task_scheduler.core.settlement import Settlement
 from task_scheduler.observe.measures import Measures
-from task_scheduler.observe.metrics import Metrics, Standing, TaskStanding
+from task_scheduler.observe.metrics import Metrics
+from task_scheduler.observe.standing import Standing, TaskStanding
 
 SECOND = 1_000_000
 
