@@ -23,6 +23,7 @@ __all__ = [
     "NeverRan",
     "judge_failing_hours",
     "judge_late",
+    "judge_near_limit",
     "judge_never_ran",
     "judge_retried",
     "judge_slower",
@@ -157,6 +158,34 @@ def judge_failing_hours(task_id: str, halves: Sequence[Half]) -> Insight | None:
             "runs_in_hour": runs_in[hour],
         },
         texts={"time": f"{hour:02}:00", "end": f"{hour:02}:59"},
+    )
+
+
+def judge_near_limit(task_id: str, what: str, runs: int, used: float, most: float) -> Insight:
+    """Tell of a task that comes near to a limit: ``timeout`` (microseconds) or ``memory`` (bytes).
+
+    What is proposed leaves as much room again as it needed.
+    """
+    is_time = what == "timeout"
+    unit = SECOND if is_time else 1_000_000
+    proposed = math.ceil(used * 2 / unit)
+    setting = f"timeout: {proposed}" if is_time else f"limits.memory_bytes: {proposed}MB"
+    texts = (
+        {"used": seconds_text(used / unit), "most": seconds_text(most / unit)}
+        if is_time
+        else {"used": f"{used / unit:.0f} MB", "most": f"{most / unit:.0f} MB"}
+    )
+    return Insight(
+        kind=InsightKind.NEAR_LIMIT,
+        subject=task_id,
+        variant=what,
+        command=f"entries.{task_id}.{setting}",
+        figures={
+            "runs": runs,
+            "used": used / SECOND if is_time else used,
+            "most": most / SECOND if is_time else most,
+        },
+        texts={**texts, "percent": f"{used / most:.0%}"},
     )
 
 

@@ -31,6 +31,8 @@ class InsightKind(StrEnum):
     """A task fails at one hour of the day alone."""
     NEVER_RAN = "never_ran"
     """A task has a schedule and never ran."""
+    NEAR_LIMIT = "near_limit"
+    """A task comes near to its timeout, or to what it may have of memory."""
     LATE_SUCCESS = "late_success"
     """A task often succeeds only when it is tried again."""
 

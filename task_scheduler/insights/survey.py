@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from task_scheduler.core.model import SECOND, Microseconds
+from task_scheduler.core.model import SECOND, Microseconds, Policies
 from task_scheduler.insights.crowding import judge_collisions, judge_levels
 from task_scheduler.insights.habits import (
     Half,
     NeverRan,
     judge_failing_hours,
     judge_late,
+    judge_near_limit,
     judge_never_ran,
     judge_retried,
     judge_slower,
@@ -43,6 +44,10 @@ _TIMES = 1.3
 _LONGER: Microseconds = SECOND // 5
 _FAILURES = 3
 _RETRIED_SHARE = 0.3
+_NEAR = 0.8
+"""So much of a limit is near to it."""
+_OFTEN = 2
+"""Once is chance."""
 _FAR: Microseconds = 366 * _DAY
 
 Fetch = Callable[..., Any]
@@ -58,6 +63,7 @@ def survey(
         *_slower(fetch, now),
         *_failing(fetch, now),
         *_never_ran(fetch, now),
+        *_near_limits(fetch, now),
         *_retried(fetch, now),
     ]
 
@@ -130,6 +136,20 @@ def _never_ran(fetch: Fetch, now: Microseconds) -> Iterator[Insight]:
     rows = fetch("insight_never_ran", before=now - _DAY, far=now + _FAR, limit=_SHOWN)
     for row in rows:
         yield judge_never_ran(NeverRan(*row), now=now)
+
+
+def _near_limits(fetch: Fetch, now: Microseconds) -> Iterator[Insight]:
+    rows = fetch(
+        "insight_near_limits",
+        sample=_SAMPLE,
+        since=now - _DAY,
+        usual_timeout=Policies().timeout_seconds,
+        share=_NEAR,
+        few=_OFTEN,
+        limit=_SHOWN,
+    )
+    for row in rows:
+        yield judge_near_limit(*row)
 
 
 def _retried(fetch: Fetch, now: Microseconds) -> Iterator[Insight]:

@@ -123,3 +123,22 @@ SELECT json_group_array(json_array(task_id, runs, retried)) FROM (
         AND scheduled_at >= :since
     GROUP BY task_id HAVING sum(attempt > 1) >= :few AND sum(attempt > 1) >= :share * count(*)
     ORDER BY sum(attempt > 1) * 1.0 / count(*) DESC, task_id LIMIT :limit);
+
+-- name: insight_near_limits
+-- The tasks of which several of the newest runs went well and came near to their timeout, or to what they may have of
+-- memory: which of both, how many runs, the most that was seen and the limit. A timeout that is not named is the usual one.
+WITH newest AS MATERIALIZED (
+    SELECT run_id, task_id, ended_at - started_at AS took FROM runs
+    WHERE run_id > (SELECT seq FROM sqlite_sequence WHERE name = 'runs') - :sample AND state = 'succeeded'
+        AND attempt = 1 AND scheduled_at >= :since),
+used AS (
+    SELECT n.task_id, 'timeout' AS what, n.took AS used, 1e6 * iif(json_type(e.policies, '$.timeout') IS NULL,
+        :usual_timeout, e.policies ->> 'timeout') AS most
+    FROM newest AS n JOIN entries AS e ON e.task_id = n.task_id
+    UNION ALL
+    SELECT n.task_id, 'memory', a.peak_memory_bytes, e.definition -> 'limits' ->> 'memory_bytes'
+    FROM newest AS n JOIN entries AS e ON e.task_id = n.task_id AND e.definition -> 'limits' ->> 'memory_bytes' IS NOT NULL
+    JOIN attempts AS a ON a.run_id = n.run_id AND a.peak_memory_bytes IS NOT NULL)
+SELECT json_group_array(json_array(task_id, what, runs, used, most)) FROM (
+    SELECT task_id, what, count(*) AS runs, max(used) AS used, most FROM used WHERE used >= :share * most
+    GROUP BY task_id, what HAVING count(*) >= :few ORDER BY max(used) * 1.0 / most DESC, task_id LIMIT :limit);

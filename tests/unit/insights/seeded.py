@@ -36,9 +36,9 @@ class Seeded:
             name=task_id,
             kind="command",
             executor="process",
-            definition="{}",
+            definition=json_text(progress.pop("definition", {})),
             rules=json_text(progress.pop("rules", [{"type": "interval", "seconds": 60}])),
-            policies="{}",
+            policies=json_text(progress.pop("policies", {})),
             origin="api",
             is_code_bound=0,
             added_at=progress.pop("added_at", NOW - 30 * DAY),
@@ -74,8 +74,10 @@ class Seeded:
             ended_at=at + late + took,
         )
 
-    def attempt(self, run_id: int, number: int, started_at: int, took: int) -> None:
-        """Add an attempt of a run that had more than one."""
+    def attempt(
+        self, run_id: int, number: int, started_at: int, took: int, *, memory: int | None = None
+    ) -> None:
+        """Add an attempt of a run that had more than one, or of which was measured what it used."""
         self._insert(
             "attempts",
             run_id=run_id,
@@ -84,6 +86,7 @@ class Seeded:
             outcome="failed",
             started_at=started_at,
             ended_at=started_at + took,
+            peak_memory_bytes=memory,
         )
 
     def unfinished(self, task_id: str, at: int, *, started_at: int | None = None) -> None:

@@ -306,6 +306,51 @@ def test_a_task_that_succeeds_only_at_a_retry_is_told(ledger: Seeded) -> None:
     assert (insight.subject, insight.figures) == ("stubborn", {"runs": 20, "retried": 10})
 
 
+def test_a_task_that_comes_near_to_its_timeout_is_told(ledger: Seeded) -> None:
+    ledger.task("report")
+    ledger.task("own", policies={"timeout": 10.0})
+    ledger.task("free", policies={"timeout": None})
+    ledger.task("once", policies={"timeout": 10.0})
+    ledger.task("retried", policies={"timeout": 10.0})
+    for number in range(6):
+        at = NOW - 2 * HOUR - number * 10 * MINUTE
+        ledger.run("report", at, (250 + number) * S)
+        ledger.run("own", at, 9 * S)
+        ledger.run("free", at, 5 * HOUR // 60)
+        ledger.run("once", at, 9 * S if number == 0 else S)
+        ledger.run("retried", at, 9 * S, attempt=2)
+
+    found = ledger.insights(InsightKind.NEAR_LIMIT)
+
+    assert [(of.subject, of.variant, of.figures["used"]) for of in found] == [
+        ("own", "timeout", 9),
+        ("report", "timeout", 255),
+    ]
+    assert found[1].told() == (
+        "report takes up to 4.2 min of its timeout of 5 min, 85% of it; so it was in 6 runs of the"
+        " last 24 h"
+    )
+    assert found[0].command == "entries.own.timeout: 18"
+
+
+def test_a_task_that_comes_near_to_its_memory_is_told(ledger: Seeded) -> None:
+    limit = {"limits": {"memory_bytes": 256_000_000}}
+    for name in ("big", "small"):
+        ledger.task(name, definition=limit)
+    ledger.task("unbound")
+    for number in range(3):
+        for name in ("big", "small", "unbound"):
+            run_id = ledger.run(name, NOW - HOUR - number * MINUTE)
+            memory = 20_000_000 if name == "small" else (230 + number) * 1_000_000
+            ledger.attempt(run_id, 1, NOW - HOUR - number * MINUTE, S, memory=memory)
+
+    [insight] = ledger.insights(InsightKind.NEAR_LIMIT)
+
+    assert (insight.subject, insight.figures["used"]) == ("big", 232_000_000)
+    assert insight.command == "entries.big.limits.memory_bytes: 464MB"
+    assert "232 MB" in insight.told()
+
+
 def test_an_empty_ledger_has_nothing_to_tell(ledger: Seeded) -> None:
     assert ledger.insights() == []
 
