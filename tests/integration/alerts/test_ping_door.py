@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -174,6 +175,59 @@ def test_nonsense_is_answered_or_cut_off_and_the_next_one_is_heard(
 
     assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
     assert httpx.get(url(door)).status_code == 200
+
+
+def test_no_bytes_bring_it_down(door: PingDoor) -> None:
+    rng = random.Random(20261125)
+    whole = (
+        f"POST /ping/{TOKEN}/log?rid=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
+        "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"
+    ).encode()
+    for _ in range(200):
+        sent = bytearray(whole)
+        for _ in range(rng.randrange(1, 6)):
+            place = rng.randrange(len(sent))
+            if rng.random() < 0.5:
+                sent[place] = rng.randrange(256)
+            else:
+                sent[place : place + rng.randrange(9)] = rng.randbytes(rng.randrange(9))
+        said(door, bytes(sent[: rng.randrange(1, len(sent) + 1)]))
+
+    assert httpx.get(url(door)).status_code == 200
+    until(lambda: not door._open)
+
+
+def test_a_changed_configuration_changes_who_is_let_in_and_where(tmp_path: Path) -> None:
+    path = tmp_path / "scheduler_config.json"
+    config: dict[str, Any] = {
+        "storage": {"path": str(tmp_path / "scheduler.db")},
+        "logging": {"log_dir": str(tmp_path / "logs"), "console": False},
+        "alerts": ALERTS,
+    }
+    path.write_text(json.dumps(config))
+    with TaskScheduler(path) as scheduler:
+        door = door_of(scheduler)
+        first = door.port
+        assert httpx.get(url(door)).status_code == 200
+
+        others = {"nas": {**EXPECTED["nas"], "token_sha256": digest_of("another-token-of-its-own")}}
+        path.write_text(json.dumps({**config, "alerts": {**ALERTS, "expected": others}}))
+        scheduler.reload()
+        assert httpx.get(url(door)).status_code == 404
+        assert httpx.get(url(door, token="another-token-of-its-own")).status_code == 200
+        assert door.port == first
+
+        moved = {**ALERTS, "ping_in": {"listen": "localhost:0"}}
+        path.write_text(json.dumps({**config, "alerts": moved}))
+        scheduler.reload()
+        until(lambda: door.port not in (0, first))
+        assert httpx.get(url(door)).status_code == 200
+
+        path.write_text(json.dumps({**config, "alerts": {"expected": EXPECTED}}))
+        scheduler.reload()
+        until(lambda: door.port == 0)
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"http://127.0.0.1:{first}/ping/{TOKEN}")
 
 
 def test_who_is_slow_is_cut_off_and_holds_up_nobody(
