@@ -7,10 +7,9 @@ in a thread; what keys ask for is done by `actions` in another.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from textual.app import App, ComposeResult
-from textual.binding import Binding
 from textual.events import Event
 from textual.events import Key as KeyEvent
 from textual.widgets import Input, Static
@@ -39,6 +38,7 @@ _READ_SECONDS = 1.0
 _LOG_SECONDS = 0.1
 _STALE_SECONDS = 5
 _RUNNING_LINES = 4
+_ACTIONS = {name: key.action for key in KEYS for name in key.names}
 _BESIDE_THE_LOG = ("needs", "running")
 """What makes room where the output has the whole screen."""
 
@@ -62,9 +62,6 @@ class TopApp(App[None]):
     #page { width: 100%; height: auto; max-height: 90%; margin: 0 2; border: round; padding: 0 1; }
     """
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar = [
-        Binding(",".join(key.names), key.action, show=False, priority=False) for key in KEYS
-    ]
 
     def __init__(self, session: Session, *, search: str = "") -> None:
         super().__init__()
@@ -250,7 +247,10 @@ class TopApp(App[None]):
     # -- keys -----------------------------------------------------------------------------------
 
     async def on_event(self, event: Event) -> None:
-        """Take the two keys of ``g o`` and the like before anybody else does."""
+        """Take keys here, one after the other.
+
+        As bindings of widgets they would be overtaken by those that are typed quickly after them.
+        """
         if isinstance(event, KeyEvent) and not event.is_forwarded and self._takes(event.key):
             event.stop()
             event.prevent_default()
@@ -258,8 +258,12 @@ class TopApp(App[None]):
         await super().on_event(event)
 
     def _takes(self, key: str) -> bool:
-        """Whether a key begins or ends a way to somewhere."""
-        if len(self.screen_stack) > 1 or isinstance(self.focused, Input):
+        """Do what a key says; whether it says anything here."""
+        if key == "ctrl+c":
+            self.exit()
+            return True
+        is_typing = isinstance(self.focused, Input) and key != "escape"
+        if len(self.screen_stack) > 1 or is_typing:
             return False
         was_going, self._is_going = self._is_going, not self._is_going and key == "g"
         if was_going:
@@ -267,7 +271,12 @@ class TopApp(App[None]):
                 if key in step.names:
                     self._go(step.action)
             return True
-        return self._is_going
+        if self._is_going:
+            return True
+        action = _ACTIONS.get(key)
+        if action is not None:
+            getattr(self, f"action_{action}")()
+        return action is not None
 
     def _go(self, action: str) -> None:
         board = self._board
@@ -367,7 +376,7 @@ class TopApp(App[None]):
         """Leave what narrows the view."""
         self.screen.remove_class("zoomed")
         self.query_one("#search", Input).display = False
-        self._list.focus()
+        self.set_focus(self._list)
         self._board.search, self._board.is_failed_only = "", False
         self._board.selected.clear()
         self._board.arrange()
@@ -378,7 +387,8 @@ class TopApp(App[None]):
         field = self.query_one("#search", Input)
         field.display = True
         field.value = self._board.search
-        field.focus()
+        # At once: what is typed next is for it.
+        self.set_focus(field)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while it is typed."""
@@ -390,7 +400,7 @@ class TopApp(App[None]):
     def on_input_submitted(self, _: Input.Submitted) -> None:
         """Keep the filter."""
         self.query_one("#search", Input).display = False
-        self._list.focus()
+        self.set_focus(self._list)
         self._list.move(0)
 
     # -- what is asked for ----------------------------------------------------------------------
@@ -402,6 +412,10 @@ class TopApp(App[None]):
             task, last = self._board.tasks[task_id], self._board.last_of.get(task_id)
             moments = self._session.moments()
             self.push_screen(TextScreen(lambda width: task_lines(task, last, moments, width)))
+
+    def action_leave(self) -> None:
+        """End."""
+        self.exit()
 
     def action_help(self) -> None:
         """Show the keys."""

@@ -42,7 +42,7 @@ KEYS: tuple[Key, ...] = (
     Key(("full_stop",), ".", "live"),
     Key(("question_mark",), "?", "help", is_in_foot=True),
     Key(("escape",), "Esc", "clear"),
-    Key(("q",), "q", "quit", is_in_foot=True),
+    Key(("q",), "q", "leave", is_in_foot=True),
 )
 
 GO: tuple[Key, ...] = (

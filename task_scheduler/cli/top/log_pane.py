@@ -111,7 +111,7 @@ class LogPane(ScrollView, can_focus=False, inherit_bindings=False):
         width = max(1, self.scrollable_content_region.width)
         index = self.scroll_offset.y + y
         if not 0 <= index < len(self._lines.rows):
-            return Strip.blank(width)
+            return Strip.blank(width, _PLAIN)
         row = self._lines.rows[index]
         strip = Strip([Segment(row.text, _TALK if row.is_ours else _PLAIN)])
-        return strip.adjust_cell_length(width)
+        return strip.adjust_cell_length(width, _PLAIN)

@@ -57,7 +57,7 @@ class _Layout(NamedTuple):
 def _layout(width: int) -> _Layout:
     """Return the widths of the columns; what is left over goes to schedule and id."""
     is_wide, is_narrow = width >= _WIDE, width < _NARROW
-    last, result, following, runs = (14 if is_wide else 9), 10, 15, (7 if is_wide else 0)
+    last, result, following, runs = (14 if is_wide else 9), 12, 15, (7 if is_wide else 0)
     fixed = sum(size + _GAP for size in (last, result, following, runs) if size)
     rest = max(10, width - _LEAD - fixed)
     task = rest if is_narrow else max(12, min(32, rest // 2))
@@ -106,7 +106,7 @@ def task_row(
         (schedule_text(task), layout.schedule, ""),
         (last_text(task["last_run_time"]), layout.last, "dim"),
         (result.text, layout.result, result.style),
-        (_next_text(task, moments), layout.following, ""),
+        (_next_text(task, moments, layout.following), layout.following, ""),
         (_number(task["run_count"]), layout.runs, "dim"),
     )
     return [
@@ -122,10 +122,12 @@ def _number(count: int) -> str:
     return str(count) if count < 1_000_000 else f"{count / 1e6:.1f}M"
 
 
-def _next_text(task: Mapping[str, Any], moments: Moments) -> str:
+def _next_text(task: Mapping[str, Any], moments: Moments, width: int) -> str:
     if task["status"] in ("paused", "finished", "unresolved"):
         return translate(f"cli.status_{task['status']}")
-    return moments.coming(task["next_run_time"])
+    text = moments.coming(task["next_run_time"])
+    # How far away it is says more than a part of the date.
+    return text if width_of(text) <= width else moments.rough(task["next_run_time"])
 
 
 def facts_text(reading: Reading, zone: str) -> str:

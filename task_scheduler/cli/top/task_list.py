@@ -31,7 +31,7 @@ def strip_of(pieces: list[Piece], width: int, *, over: Style | None = None) -> S
     for piece in pieces:
         style = Style.parse(piece.style) if piece.style else Style.null()
         segments.append(Segment(piece.text, style + over if over is not None else style))
-    return Strip(segments).adjust_cell_length(width, over)
+    return Strip(segments).adjust_cell_length(width, over or Style.null())
 
 
 class TaskList(ScrollView, can_focus=True, inherit_bindings=False):
@@ -87,7 +87,7 @@ class TaskList(ScrollView, can_focus=True, inherit_bindings=False):
             return strip_of(header(width, board.sort, is_reversed=board.is_reversed), width)
         index = self.scroll_offset.y + y - _HEADER
         if self.moments is None or not 0 <= index < len(board.shown):
-            return Strip.blank(width)
+            return Strip.blank(width, Style.null())
         task_id = board.shown[index]
         task = board.tasks[task_id]
         pieces = task_row(

@@ -113,7 +113,8 @@ class Place:
         with (self.folder / "up.txt").open("a") as log:
             process = self.start("up", stdout=log, stderr=log)
         try:
-            until(lambda: self.tsk("status").returncode != 4)
+            until(lambda: process.poll() is not None or self.tsk("status").returncode != 4)
+            assert process.poll() is None, (self.folder / "up.txt").read_text()
             yield process
         finally:
             if process.poll() is None:
