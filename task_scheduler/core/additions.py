@@ -44,8 +44,8 @@ __all__ = [
 _TOLD_SINGLY = 100
 """New entries of one command up to which each has its own event and its own row in the audit."""
 
-Account = Callable[[StoredEntry, Microseconds | None, SkipReason, Work], None]
-"""Skips what is due by rules that come to their end now."""
+Account = Callable[[StoredEntry, Microseconds | None, SkipReason, Work], Microseconds | None]
+"""Skips what is due by rules that come to their end now, and returns the last moment of that."""
 
 _TEXTS = 8
 """The columns of a definition that are text, the first ones of `put_definitions`."""
@@ -190,13 +190,14 @@ class Additions:
         if ahead is not None:
             due_at, cursor = ahead, min(ahead - 1, now)
         is_same = due_at is not None and _same_rules(old.entry, entry)
+        told: Microseconds | None = None
         if is_same:
             anchor = old.anchor
         else:
             # What the old rules still owed ends with them, and is told.
             is_paused = old.paused_at is not None
             reason = SkipReason.PAUSED if is_paused else SkipReason.SUPERSEDED
-            self._account(old, due_at, reason, work)
+            told = self._account(old, due_at, reason, work)
             due_at = None
         later = now + self._limits.rule_retry
         self._shelf.clear_error(entry.task_id)
@@ -220,6 +221,9 @@ class Additions:
         except Exception as error:  # fence: rule
             self._shelf.keep_error(entry, error, work)
             return [entry.task_id, revision, anchor, cursor, due_at, later]
+        if told is not None and cursor is not None and (due_at is None or due_at > now):
+            # Behind what was just told: no range of skips from before it goes on after it.
+            cursor = max(cursor, told)
         plan_at = plan_moment(entry, due_at, self._limits.look_ahead)
         return [entry.task_id, revision, anchor, cursor, due_at, plan_at]
 

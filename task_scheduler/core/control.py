@@ -277,15 +277,19 @@ class Control:
 
     def _account(
         self, old: StoredEntry, due_at: Microseconds | None, reason: SkipReason, work: Work
-    ) -> None:
-        """Skip what is due by rules that come to their end now, even if they raise."""
+    ) -> Microseconds | None:
+        """Skip what is due by rules that come to their end now, even if they raise.
+
+        Returns the last moment that was skipped; None where nothing was due.
+        """
         if due_at is None or due_at > work.now:
-            return
+            return None
         old.next_due_at = due_at
         skipped, _ = self._skip_pending(old, reason, work)
         if skipped is None:
-            last = max(due_at, work.now - 1)
-            self._skip(old.entry, PlannedSkip(due_at, last, None, reason), work)
+            skipped = max(due_at, work.now - 1)
+            self._skip(old.entry, PlannedSkip(due_at, skipped, None, reason), work)
+        return skipped
 
     def _request_run(self, command: RequestRun, work: Work) -> int:
         task_id, key = command.task_id, f"manual:{command.request_id}"

@@ -5,11 +5,12 @@ ON CONFLICT (task_id) DO UPDATE SET entry = excluded.entry, applied_at = exclude
     progress = NULL, is_removed = 0;
 
 -- name: archive_declared
--- Tasks of the configuration are about to be removed: where they stand is kept, beside what they were.
+-- Tasks of the configuration are about to be removed: where they stand is kept, beside what they were. Up to now all
+-- is told that was due (a cursor that is NULL stays so).
 INSERT INTO declared (task_id, entry, applied_at, archived_at, is_removed, progress)
 SELECT e.task_id, json_object('name', e.name, 'kind', e.kind, 'definition', json(e.definition), 'rules', json(e.rules),
         'policies', json(e.policies), 'origin', e.origin), e.updated_at, :now, 1,
-    json_object('anchor', p.anchor, 'cursor', p.cursor, 'added_at', e.added_at, 'paused_at', p.paused_at,
+    json_object('anchor', p.anchor, 'cursor', max(p.cursor, :now), 'added_at', e.added_at, 'paused_at', p.paused_at,
         'pause_reason', p.pause_reason, 'resume_at', p.resume_at, 'run_count', p.run_count,
         'success_count', p.success_count, 'failure_count', p.failure_count, 'skip_count', p.skip_count,
         'duration_total', p.duration_total, 'duration_max', p.duration_max, 'duration_last', p.duration_last,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -197,3 +198,39 @@ def test_the_audit_tells_that_a_task_came_back(bench: Bench) -> None:
 
     actions = [action for (action,) in bench.rows("SELECT action FROM audit ORDER BY number")]
     assert actions == ["add", "remove", "restore"]
+
+
+def test_what_a_run_kept_out_before_an_edit_and_after_it_is_told_apart(bench: Bench) -> None:
+    declare(bench, declared())
+    bench.start()
+    bench.tick(after=10)
+    bench.clock.wall += 25 * SECOND
+
+    declare(bench, declared(seconds=7))
+    bench.tick(after=7)
+
+    skips = bench.skips("first_at, reason, last_at, count")
+    assert [(reason, count) for _, reason, _, count in skips] == [
+        ("overlap", 1),
+        ("superseded", 2),
+        ("overlap", 1),
+    ]
+    assert all(before[2] < after[0] for before, after in pairwise(skips))
+
+
+def test_the_same_holds_for_a_task_that_was_archived_in_between(bench: Bench) -> None:
+    declare(bench, declared())
+    bench.start()
+    bench.tick(after=10)
+    bench.clock.wall += 25 * SECOND
+    declare(bench, archived=("pump",))
+
+    declare(bench, declared())
+    bench.tick(after=10)
+
+    skips = bench.skips("first_at, reason, last_at, count")
+    assert [(reason, count) for _, reason, _, count in skips] == [
+        ("overlap", 1),
+        ("removed", 2),
+        ("overlap", 1),
+    ]
