@@ -6,7 +6,7 @@ holds the ledger, else the one that does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from task_scheduler.control import HolderGoneError
@@ -15,6 +15,7 @@ from task_scheduler.doctor.findings import CHECKS, Finding, Level
 from task_scheduler.errors import RemoteError, SchedulerStoppedError, StoreError
 from task_scheduler.fault_board import problem_at, problem_of
 from task_scheduler.i18n import translate
+from task_scheduler.launch_guard import LaunchGuard
 from task_scheduler.ledger_view import LedgerView
 from task_scheduler.runtime import Runtime
 from task_scheduler.state_files import StateFiles
@@ -36,6 +37,7 @@ class Checkup:
     _runtime: Runtime
     _reader: SqliteReader
     _clock: Clock
+    _guard: LaunchGuard
 
     def measures(self) -> dict[str, Any] | None:
         """Return the scheduler's own figures; None where nobody holds the ledger.
@@ -44,14 +46,7 @@ class Checkup:
         each ``recent`` (the last five to ten minutes) and ``whole``, with ``count`` and quantiles
         in seconds; ``full_share``: for how much of the time every seat was taken.
         """
-        if self._runtime.holding is not None:
-            return self._measures_here()
-        try:
-            found: dict[str, Any] | None = self._runtime.ask_holder("measures")
-        except (HolderGoneError, SchedulerStoppedError, RemoteError):
-            # Nobody is there, or one of an earlier release, which has no such figures.
-            return None
-        return found
+        return self._asked("measures", self._measures_here)
 
     def examine(
         self, checks: Sequence[str] = CHECKS, *, limit_seconds: float = 5.0
@@ -80,6 +75,9 @@ class Checkup:
             holder=holder,
             fetch=self._reader.fetch,
             measures=None if is_mute else self.measures(),
+            confinement=None
+            if is_mute or "confinement" not in checks
+            else self._asked("confinement", self._guard.offered),
             problems=problems,
             limit_seconds=limit_seconds,
             folder=self.config.folder.absolute(),
@@ -125,6 +123,17 @@ class Checkup:
             workers=settings.scheduler.max_workers,
             pools=settings.pools,
         )
+
+    def _asked(self, op: str, here: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
+        """Return what the process that holds the ledger says of itself; None without one."""
+        if self._runtime.holding is not None:
+            return here()
+        try:
+            found: dict[str, Any] | None = self._runtime.ask_holder(op)
+        except (HolderGoneError, SchedulerStoppedError, RemoteError):
+            # Nobody is there, or one of an earlier release, which does not know that of itself.
+            return None
+        return found
 
     def _measures_here(self) -> dict[str, Any] | None:
         holding = self._runtime.holding

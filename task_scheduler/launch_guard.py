@@ -115,6 +115,24 @@ class LaunchGuard:
             return prepared[1]
         return control_groups.find(wish)
 
+    def offered(self) -> dict[str, Any]:
+        """Return to what tasks can be held here, as plain data; changes nothing."""
+        from task_scheduler.confinement.network import (
+            LANDLOCK_TCP,
+            landlock_version,
+            namespace_trouble,
+        )
+
+        groups = self.groups_here()
+        return {
+            "group": groups.base or None,
+            "controllers": sorted(groups.controllers),
+            "reason": groups.reason,
+            "what": groups.what,
+            "has_port_rules": landlock_version() >= LANDLOCK_TCP,
+            "namespace_trouble": "" if self._has_namespaces else namespace_trouble(),
+        }
+
     def guard(self, spec: LaunchSpec) -> LaunchSpec:
         """Return the command with its confinement in numbers, and what it inherits.
 

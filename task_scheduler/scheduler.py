@@ -75,9 +75,7 @@ class TaskScheduler(ConfigCare, LedgerCare, AlertCare, ManualCare, Checkup, Moni
         # Before the configuration names a language, its own errors have that of the environment.
         # But a language that was named holds for them too.
         named = options.get("language")
-        set_language(
-            named if isinstance(named, str) else _language_of_environment(os.environ)
-        )
+        set_language(named if isinstance(named, str) else _language_of_environment(os.environ))
         # Here, since reading a configuration needs pydantic, which takes longer than all the rest.
         from task_scheduler.config import Config
 
@@ -115,6 +113,7 @@ class TaskScheduler(ConfigCare, LedgerCare, AlertCare, ManualCare, Checkup, Moni
         self._runtime.on_request("backup", self._copy_here)
         self._runtime.on_request("collect", self._collect_for)
         self._runtime.on_request("measures", self._measures_here)
+        self._runtime.on_request("confinement", self._guard.offered)
         self._runtime.on_request("metrics", self._metrics_here)
         self._logs: LogHandle | None = None
         self._runtime.listeners.append(LogListener(_log))

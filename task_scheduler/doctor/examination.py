@@ -22,6 +22,7 @@ from task_scheduler.core.model import SECOND, Microseconds
 from task_scheduler.core.ports import Clock
 from task_scheduler.doctor import pace, surroundings
 from task_scheduler.doctor.channels import judge_channels
+from task_scheduler.doctor.confinement import judge_confinement
 from task_scheduler.doctor.findings import Finding
 from task_scheduler.doctor.memory import judge_memory, look_at_memory
 from task_scheduler.doctor.pace import Load, SeatUse
@@ -59,6 +60,8 @@ class Subject:
     """Of a reader of the ledger."""
     measures: Mapping[str, Any] | None = None
     """The scheduler's own figures, where one runs."""
+    confinement: Mapping[str, Any] | None = None
+    """What it can hold tasks to, where one runs."""
     problems: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     """What keeps it from its work, as `fault_board.problem_of` says it."""
     limit_seconds: float = 5.0
@@ -153,6 +156,10 @@ def _unresolved(reading: _Reading) -> Finding:
     return surroundings.judge_unresolved(ids, count=count)
 
 
+def _confinement(reading: _Reading) -> Finding:
+    return judge_confinement(reading.subject.confinement)
+
+
 def _clock(_: _Reading) -> Finding:
     state = read_clock_sync()
     return surroundings.judge_clock(None if state is None else ClockState(*state))
@@ -242,6 +249,7 @@ _CHECKS: Mapping[str, Callable[[_Reading], Finding | list[Finding]]] = {
     "service": _service,
     "channels": _channels,
     "memory": _memory,
+    "confinement": _confinement,
     "clock": _clock,
     "zones": _zones,
     "space": _space,

@@ -28,6 +28,7 @@ CHECKS = (
     "service",
     "channels",
     "memory",
+    "confinement",
     "clock",
     "zones",
     "space",

@@ -102,6 +102,17 @@ def test_another_process_is_told_the_figures_of_the_one_that_runs(clinic: Clinic
     assert code in (0, 1)
 
 
+def test_another_process_is_told_to_what_the_one_that_runs_can_hold_tasks(clinic: Clinic) -> None:
+    before = clinic.doctor("confinement")[1]["checks"]
+    with clinic.scheduler as scheduler:
+        here = scheduler._guard.offered()
+        (check,) = clinic.doctor("confinement")[1]["checks"]
+
+    assert [finding["level"] for finding in before] == ["unknown"]
+    assert (check["level"], check["figures"]) == ("fine", here)
+    assert check["sentence"]
+
+
 def test_a_seat_that_is_held_is_seen_and_so_is_who_waited_for_it(clinic: Clinic) -> None:
     scheduler = clinic.scheduler
     scheduler.start()
