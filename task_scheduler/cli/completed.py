@@ -99,6 +99,15 @@ def _tasks(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem[str]]
             yield CompletionItem(task_id, help=name if name != task_id else None)
 
 
+def _tags(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem[str]]:
+    from click.shell_completion import CompletionItem
+
+    found: Any = _fetch(ctx, "count_tags")
+    for tag in found:
+        if tag.startswith(incomplete):
+            yield CompletionItem(tag)
+
+
 def _runs(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem[str]]:
     from click.shell_completion import CompletionItem
 
@@ -128,6 +137,7 @@ def _commands(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem[st
 
 _SOURCES: dict[str, Callable[[click.Context, str], Iterator[CompletionItem[str]]]] = {
     "TASK": _tasks,
+    "TAG": _tags,
     "RUN": _runs,
     "RUN_ID": _runs,
     "FILE": _files,

@@ -58,6 +58,13 @@ def test_a_task_that_is_named_already_is_not_offered_again(shell: Shell) -> None
     assert shell.words("tsk pause backup ") == ["data_upload", "heartbeat"]
 
 
+def test_tags_are_completed_from_the_ledger(shell: Shell, farm: MadeLedger) -> None:
+    farm.execute("INSERT INTO tags VALUES ('pond', 'heartbeat'), ('night', 'backup')")
+
+    assert shell.words("tsk ls --tag ") == ["night", "pond"]
+    assert shell.words("tsk runs --tag p") == ["pond"]
+
+
 def test_runs_are_completed_newest_first(shell: Shell) -> None:
     assert shell.words("tsk kill ") == ["118", "117"]
     assert shell.words("tsk logs 117") == ["117"]
