@@ -6,7 +6,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from task_scheduler import CommandTask, FunctionTask, TaskScheduler
+import pytest
+
+from task_scheduler import CommandTask, FunctionTask, TaskScheduler, memory_care
+from task_scheduler.observe.memory_trend import Growth
 from tests.integration.alerts import work
 from tests.integration.alerts.conftest import until
 from tests.integration.alerts.servers import Receiver
@@ -89,3 +92,25 @@ def test_a_program_that_uses_too_much_memory_is_told_though_it_succeeds(
     scheduler.run_task("big")
 
     until(lambda: [alert["notice"] for alert in receiver.alerts] == ["opened", "recovered"])
+
+
+def test_growing_memory_of_the_scheduler_is_told_with_its_figure_and_when_it_is_over(
+    started: Start, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    growth: list[Growth | None] = [Growth(20_000_000, 140_000_000, 7, 270_000_000)]
+    monkeypatch.setattr(memory_care, "_JUDGE", 0)
+    monkeypatch.setattr(memory_care, "growth_of", lambda *_: growth[0])
+
+    scheduler = started(alerts_of(receiver, on=["fault"]))
+
+    until(lambda: receiver.requests)
+    [alert] = receiver.alerts
+    assert (alert["kind"], alert["cause"]) == ("fault", "memory_grows")
+    [problem] = scheduler.problems()
+    assert problem["why"] == "140.0 MB more in 7 h, 20.0 MB an hour, 270.0 MB now"
+    assert "scheduler.gc_interval_seconds" in problem["remedy"]
+
+    growth[0] = None
+
+    until(lambda: len(receiver.requests) >= 2)
+    assert receiver.alerts[1]["notice"] == "recovered"
