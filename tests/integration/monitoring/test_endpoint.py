@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -206,6 +207,33 @@ def _status_or_none(address: tuple[str, int]) -> int | None:
         return ask(address).status
     except OSError:
         return None
+
+
+def test_a_child_that_lives_on_does_not_keep_the_address(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        address = probe.getsockname()
+    monitoring = {"metrics": {"listen": "{}:{}".format(*address)}}
+    code = (
+        "import os, time, warnings; from task_scheduler import TaskScheduler\n"
+        "warnings.simplefilter('ignore')\n"
+        f"s = TaskScheduler({{}}, storage={str(tmp_path / 'scheduler.db')!r},"
+        f" monitoring={monitoring!r}, logging={{'log_dir': {str(tmp_path)!r}, 'console': False}})\n"
+        "s.start()\n"
+        "while s.metrics_address is None: time.sleep(0.01)\n"
+        "pid = os.fork()\n"
+        "if pid == 0: os.close(1); time.sleep(600)\n"
+        "s.stop(5); print(pid, flush=True); os._exit(0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True, timeout=60
+    )
+    child = int(done.stdout)
+    try:
+        os.kill(child, 0)
+        with socket.create_server(address) as free:
+            assert free.getsockname() == address
+    finally:
+        os.kill(child, signal.SIGKILL)
 
 
 def test_a_file_for_the_text_file_collector_is_whole_and_goes_with_the_scheduler(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from task_scheduler.observe.metrics_request import LONGEST, answer_to, is_whole
 
@@ -87,3 +89,12 @@ def test_the_end_of_a_head_is_seen_however_its_lines_end() -> None:
     assert is_whole(b"GET / HTTP/1.1\n\n")
     assert not is_whole(b"GET / HTTP/1.1\r\nA: b\r\n")
     assert LONGEST <= 65_536
+
+
+@given(st.binary(max_size=300), st.booleans(), st.sampled_from([None, "t"]))
+def test_any_bytes_are_answered(request: bytes, is_loopback: bool, token: str | None) -> None:
+    made = answer_to(request, lambda: b"x", is_loopback=is_loopback, token=token)
+
+    assert made.status in (200, 400, 401, 403, 404, 405)
+    assert made.head.count(b"\r\n\r\n") == 1
+    assert b"\n\n" not in made.head.replace(b"\r\n\r\n", b"")
