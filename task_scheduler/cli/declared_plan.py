@@ -88,7 +88,9 @@ def put_plan(session: Session, plan: Mapping[str, Any]) -> None:
     if not plan["changes"]:
         session.say(translate("declaring.same", path=path))
         return
-    session.say(translate("declaring.summary", path=path, **counts))
+    parts = [translate(f"declaring.count_{kind}", count=n) for kind, n in counts.items() if n]
+    told = translate("declaring.separator").join(parts)
+    session.say(translate("declaring.summary", path=path, counts=told))
 
 
 def _lines(session: Session, change: Mapping[str, Any]) -> list[str]:

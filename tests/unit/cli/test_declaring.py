@@ -66,7 +66,7 @@ def test_a_plan_shows_what_comes_with_its_first_run(ledger: MadeLedger) -> None:
     assert "+ feed  new" in answer.out
     assert "every day at 06:00" in answer.out
     assert "first run" in answer.out
-    assert "2 new, 0 back, 0 changed, 0 replaced, 0 to archive" in answer.err
+    assert "scheduler_config.json: 2 new\n" in answer.err
     assert "tsk apply" in answer.err
     assert tasks(ledger) == {}
 
