@@ -83,6 +83,7 @@ def places_of(session: Session, systemd: Systemd, name: str) -> UnitPlaces:
         config=config.path,
         folder=folder,
         writable=writable,
+        readable=[Path(name).resolve() for name in (__file__, sys.prefix, sys.base_prefix)],
         user=_user_name(status.st_uid),
         group=_group_name(status.st_gid),
         is_of_user=systemd.is_of_user,

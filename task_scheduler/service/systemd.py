@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from task_scheduler.i18n import translate
+
 __all__ = ["Answer", "Systemd", "UnitState", "unit_led_by", "unit_of_process", "units_for"]
 
 _CALL_SECONDS = 10.0
@@ -99,7 +101,9 @@ class Systemd:
                 check=False,
                 stdin=subprocess.DEVNULL,
             )
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except subprocess.TimeoutExpired:
+            return Answer(shown, 127, translate("service.no_answer", seconds=seconds))
+        except OSError as error:
             return Answer(shown, 127, str(error))
         text = (done.stderr or done.stdout).strip()
         return Answer(shown, done.returncode, text, done.stdout)

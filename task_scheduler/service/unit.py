@@ -46,6 +46,8 @@ class UnitPlaces:
     """Of the configuration."""
     writable: Sequence[Path] = ()
     """Where else the scheduler writes: its ledger, its log."""
+    readable: Sequence[Path] = ()
+    """Where its program lies, wherever links lead: the package, the environment, its Python."""
     user: str = ""
     group: str = ""
     is_of_user: bool = False
@@ -137,7 +139,7 @@ def _sandbox(places: UnitPlaces) -> str:
             writable.append(path)
     if writable:
         lines.append(f"ReadWritePaths={' '.join(_word(str(path)) for path in writable)}")
-    used = [Path(places.program[0]), places.folder, *writable]
+    used = [Path(places.program[0]), *places.readable, places.folder, *writable]
     is_at_home = any(path.is_relative_to(home) for path in used for home in _HOMES)
     # What is hidden could not be started from, or worked in.
     home = "ProtectHome=read-only" if is_at_home else "ProtectHome=yes"

@@ -50,6 +50,15 @@ def test_what_makes_a_restart_safe_is_there() -> None:
     assert found["RestartPreventExitStatus"] == "2 7"
 
 
+def test_scripts_of_an_earlier_start_can_be_seen_and_ended() -> None:
+    # Found with a real systemd: in a user namespace of its own, made anew for each start, the next
+    # scheduler could not look after the scripts that it took up again, and could not end them.
+    found = values_of(unit_text(FARM))
+
+    assert found.get("PrivateUsers", "no") == "no"
+    assert "PrivatePIDs" not in found
+
+
 def test_systemd_waits_longer_than_the_scheduler_itself() -> None:
     found = values_of(unit_text(replace(FARM, stop_seconds=300.0, stall_seconds=600.0)))
 
@@ -77,9 +86,14 @@ def test_a_home_that_is_worked_in_is_not_hidden(folder: str) -> None:
     assert values_of(unit_text(at_home))["ProtectHome"] == "read-only"
 
 
-def test_a_program_in_a_home_can_be_started() -> None:
-    at_home = replace(FARM, program=("/home/sato/.venv/bin/tsk",))
-
+@pytest.mark.parametrize(
+    "at_home",
+    [
+        replace(FARM, program=("/home/sato/.venv/bin/tsk",)),
+        replace(FARM, readable=(Path("/srv/farm/.venv"), Path("/root/.pyenv/versions/3.11"))),
+    ],
+)
+def test_a_program_in_a_home_can_be_started(at_home: UnitPlaces) -> None:
     assert values_of(unit_text(at_home))["ProtectHome"] == "read-only"
 
 
