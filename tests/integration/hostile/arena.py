@@ -135,7 +135,8 @@ class Arena:
         order: dict[str, Any] = {"span": SPAN_SECONDS, "hostile": None, "is_restart": False}
         if hostile is not None:
             options = {
-                "timeout": 1.0,
+                # One that ends by itself may take as long as a busy machine makes it.
+                "timeout": 1.0 if hostile.outcome == "timed_out" else PATIENCE_SECONDS / 2,
                 "kill_grace_seconds": 0.1,
                 "working_dir": str(self.junk),
                 **hostile.options,
