@@ -97,7 +97,8 @@ class AlertCare:
             near = difflib.get_close_matches(check_id, known, n=1)
             hint = repr(near[0]) if near else ""
             raise TaskNotFoundError("alerts.check_not_found", task_id=check_id, hint=hint)
-        self._runtime.execute(TakePing(check_id=check_id, kind=kind, text=text))
+        said = None if text is None else self._guard.masker.mask(text)
+        self._runtime.execute(TakePing(check_id=check_id, kind=kind, text=said))
 
     def pings(self) -> list[dict[str, Any]]:
         """Return the last sign of life of each of those that are expected to give any."""

@@ -103,6 +103,19 @@ def test_a_body_is_kept_up_to_ten_thousand_bytes(
     assert pings()["nas"]["text"] == "x" * 10_000
 
 
+def test_a_secret_in_a_body_is_masked(started: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMTP_PASSWORD", "hunter2-and-more")
+    scheduler = started(ALERTS, security={"secrets": {"smtp": {"env": "SMTP_PASSWORD"}}})
+    door = door_of(scheduler)
+    assert scheduler._reveal("${secret:smtp}") == "hunter2-and-more"
+
+    httpx.post(url(door, "/fail"), content="login with hunter2-and-more failed")
+
+    [ping] = scheduler.pings()
+    assert "hunter2" not in ping["text"]
+    assert ping["text"].startswith("login with ")
+
+
 def test_a_body_in_pieces_is_taken_too(door: PingDoor, pings: Callable[[], dict[str, Any]]) -> None:
     answer = httpx.post(url(door, "/7"), content=iter([b"no ", b"\xffroom\0"]))
 
