@@ -154,8 +154,9 @@ class Additions:
         if not moved:
             return []
         progress, broken = [], []
+        planned = self._runs.planned_ahead([entry.task_id for _, entry in moved], work)
         for old, entry in moved:
-            cursor_row = self._cursor_of(entry, old, work)
+            cursor_row = self._cursor_of(entry, old, work, planned.get(entry.task_id, ()))
             progress.append(cursor_row)
             error = self._shelf.error_of(entry.task_id)
             if cursor_row[5] is not None and error:
@@ -180,10 +181,16 @@ class Additions:
             work.events.append(EntryAdded(entry.task_id, entry.name))
             self._audit.note_entry(actor, old.entry, entry)
 
-    def _cursor_of(self, entry: Entry, old: StoredEntry, work: Work) -> list[Any]:
-        """Return the row of `put_progress` of a changed entry."""
+    def _cursor_of(
+        self,
+        entry: Entry,
+        old: StoredEntry,
+        work: Work,
+        planned: Sequence[tuple[int, Microseconds]],
+    ) -> list[Any]:
+        """Return the row of `put_progress` of a changed entry; `planned`: its runs to come."""
         now = work.now
-        ahead = self._runs.recall(entry.task_id, work)
+        ahead = self._runs.recall(entry.task_id, work, planned=planned)
         revision = old.revision + 1
         anchor = now if old.cursor is None else old.anchor
         cursor, due_at = old.cursor, old.next_due_at

@@ -169,8 +169,9 @@ class Control:
         stored = self._existing(list(command.task_ids))
         reason = SkipReason.REMOVED
         given_up = []
+        planned = self.runs.planned_ahead(list(stored), work)
         for task_id, old in stored.items():
-            ahead = self.runs.recall(task_id, work)
+            ahead = self.runs.recall(task_id, work, planned=planned.get(task_id, ()))
             self._account(old, old.next_due_at if ahead is None else ahead, reason, work)
             work.events.append(EntryRemoved(task_id, old.entry.name))
             self.audit.note_entry(command.actor, old.entry, None)
@@ -197,7 +198,8 @@ class Control:
         old = self._existing([task_id])[task_id]
         if command.until is not None and command.until <= work.now:
             raise DefinitionError("errors.pause_in_the_past", task_id=task_id)
-        ahead = self.runs.recall(task_id, work)
+        planned = self.runs.planned_ahead([task_id], work).get(task_id, ())
+        ahead = self.runs.recall(task_id, work, planned=planned)
         if ahead is not None:
             self._store.execute("move_cursors", rows=[[task_id, ahead - 1, ahead, None, None]])
         self._store.execute(

@@ -220,16 +220,35 @@ class RunCommands:
 
     # -- taking back ----------------------------------------------------------------------------
 
+    def planned_ahead(
+        self, task_ids: Sequence[str], work: Work
+    ) -> dict[str, list[tuple[int, Microseconds]]]:
+        """Return the runs of tasks whose moments are still to come and that nobody has claimed.
+
+        Behind a backlog even what is planned ahead waits in the ledger; each as id and moment.
+        """
+        found: dict[str, list[tuple[int, Microseconds]]] = {}
+        rows = self._store.fetch("planned_ahead", ids=list(task_ids), now=work.now)
+        for task_id, run_id, at in rows:
+            found.setdefault(task_id, []).append((run_id, at))
+        return found
+
     def recall(
-        self, task_id: str, work: Work, *, is_ahead_only: bool = False
+        self,
+        task_id: str,
+        work: Work,
+        *,
+        planned: Sequence[tuple[int, Microseconds]] = (),
+        is_ahead_only: bool = False,
     ) -> Microseconds | None:
         """Take unstarted claims back: no old definition starts after the answer.
 
         Returns the moment of a claim taken ahead of its time: its run is forgotten, as if it had
-        never been planned. Others go back to the ledger and are claimed anew.
+        never been planned, and so are those `planned`. Others go back to the ledger and are claimed
+        anew.
         """
-        ahead: Microseconds | None = None
-        forgotten, returned = [], []
+        ahead = min((at for _, at in planned), default=None)
+        forgotten, returned = [run_id for run_id, _ in planned], []
         wanted = partial(_is_ahead, now=work.now) if is_ahead_only else None
         for flight in self.revoked(task_id, work, wanted):
             claim = flight.claim

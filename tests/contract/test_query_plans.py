@@ -33,6 +33,7 @@ ON_THE_TICK = [
     "load_entries",
     "promise_cancel",
     "waiting_runs",
+    "planned_ahead",
     "cancel_waiting",
     "run_by_id",
     "run_by_key",

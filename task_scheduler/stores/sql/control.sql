@@ -137,6 +137,12 @@ SELECT json_group_array(json_array(run_id, task_id, scheduled_at, waiting_for, a
 WHERE state IN ('waiting', 'running') AND state = 'waiting' AND token IS NULL
 AND task_id IN (SELECT value FROM json_each(:ids));
 
+-- name: planned_ahead
+-- The runs of some tasks that are still to come, and that nobody has claimed.
+SELECT json_group_array(json_array(task_id, run_id, scheduled_at)) FROM runs
+WHERE state IN ('waiting', 'running') AND state = 'waiting' AND token IS NULL AND attempt = 0
+AND origin = 'schedule' AND scheduled_at > :now AND task_id IN (SELECT value FROM json_each(:ids));
+
 -- name: forget_runs
 -- Runs claimed ahead of their moment that an edit or a pause takes back before it came.
 DELETE FROM runs WHERE run_id IN (SELECT value FROM json_each(:rows)) AND state = 'waiting' AND attempt = 0;

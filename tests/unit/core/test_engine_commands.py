@@ -52,6 +52,25 @@ def test_an_edit_takes_back_what_was_claimed_ahead(bench: Bench) -> None:
     assert bench.rows("SELECT next_due_at FROM progress") == [(T0 + 25 * SECOND,)]
 
 
+def test_an_edit_takes_back_what_was_planned_ahead_behind_a_backlog() -> None:
+    bench = Bench(workers=1)
+    bench.add(entry(executor="process"))
+    bench.end(bench.start())
+    # No worker is left for others: what is planned behind them waits in the ledger.
+    bench.add(*(entry(f"before-{n}", seconds=1000, executor="process") for n in range(2)))
+    bench.tick(after=9.95)
+    assert bench.runs("state, scheduled_at")[-1] == ("waiting", T0 + 10 * SECOND)
+    assert T0 + 10 * SECOND not in {claim.scheduled_at for claim in bench.hands.gate.values()}
+
+    bench.add(entry(seconds=9.96, executor="process"))
+
+    assert T0 + 10 * SECOND not in bench.runs("scheduled_at")
+    # What the new rule has before that moment is not passed over.
+    query = "SELECT next_due_at FROM progress WHERE task_id = 'pump'"
+    planned = {*bench.runs("scheduled_at"), *(row[0] for row in bench.rows(query))}
+    assert T0 + round(9.96 * SECOND) in planned
+
+
 def test_an_edit_tells_what_the_old_rule_still_owed(bench: Bench) -> None:
     bench.add(entry())
     bench.end(bench.start())
