@@ -308,7 +308,7 @@ def test_no_figure_and_no_diagnosis_has_it(
 ) -> None:
     scheduler, _ = spilled
     metrics = scheduler.metrics().decode()
-    socket = scheduler.files.socket
+    path = scheduler.files.socket
     # In a process of its own, as every diagnosis of an operator is.
     tsk = [sys.executable, "-m", "task_scheduler", "-c", str(tmp_path / "scheduler_config.json")]
     told = {
@@ -316,7 +316,7 @@ def test_no_figure_and_no_diagnosis_has_it(
         "measures": repr(scheduler.measures()),
         "diagnosis": repr([finding.plain() for finding in scheduler.examine(limit_seconds=1)]),
         "threads": "\n".join(thread.name for thread in threading.enumerate()),
-        **{op: json.dumps(ask(socket, op, timeout_seconds=30)) for op in ("hello", "measures")},
+        **{op: json.dumps(ask(path, op, timeout_seconds=30)) for op in ("hello", "measures")},
         **{
             f"another process: {words}": subprocess.run(
                 [*tsk, *words.split(), "--json"], capture_output=True, text=True, check=False
