@@ -52,6 +52,7 @@ from task_scheduler.stores.engine_lock import EngineLock
 from task_scheduler.stores.sqlite import SqliteStore, read_only
 from task_scheduler.tasks.attempt import describe, perform
 from task_scheduler.tasks.context import Lent, RunContext
+from task_scheduler.tasks.task import BaseTask
 from task_scheduler.version import __version__
 from task_scheduler.warm_rules import WarmRules
 
@@ -84,6 +85,8 @@ class HoldingOptions:
     """Told of attempts whose ends are durable."""
     traceparent: Callable[[Claim], str | None] = lambda _: None
     """Says to which trace an attempt belongs; None: to none."""
+    perform: Callable[[BaseTask, RunContext], tuple[bool, str | None]] = perform
+    """Runs an attempt in the thread that calls it."""
 
 
 class Holding:
@@ -345,13 +348,13 @@ class Holding:
         except Exception as error:  # fence: attempt
             text = _reason(error)
             return Performance(call=lambda: (False, text), cancel=lambda: None)
-        context = self._context_of(claim)
+        context, options = self._context_of(claim), self.options
+        run = options.perform
         if entry.kind == "http":
-            options = self.options
             output = ThreadOutput(options.files.runs, claim, options.output_limit_bytes)
             context.lent = options.lend(entry.origin, output.keep)
-            return Performance(lambda: perform(task, context), context.cancel, output.path)
-        return Performance(call=lambda: perform(task, context), cancel=context.cancel)
+            return Performance(lambda: run(task, context), context.cancel, output.path)
+        return Performance(call=lambda: run(task, context), cancel=context.cancel)
 
     def _context_of(self, claim: Claim) -> RunContext:
         context = RunContext.of_claim(claim)

@@ -24,6 +24,9 @@ from task_scheduler.launch_guard import LaunchGuard
 from task_scheduler.runtime import Runtime
 from task_scheduler.state_files import StateFiles
 from task_scheduler.stores.sqlite import SqliteReader
+from task_scheduler.tasks.attempt import perform
+from task_scheduler.tasks.context import RunContext
+from task_scheduler.tasks.task import BaseTask
 from task_scheduler.vault import Vault
 
 if TYPE_CHECKING:
@@ -137,6 +140,14 @@ class MonitoringCare:
 
     def _traceparent(self, claim: Claim) -> str | None:
         return None if self._monitoring is None else self._monitoring.traceparent(claim)
+
+    def _perform(self, task: BaseTask, context: RunContext) -> tuple[bool, str | None]:
+        """Run an attempt in this thread, inside its span where it has one."""
+        tracing = None if self._monitoring is None else self._monitoring.tracing
+        if tracing is None or context.traceparent is None:
+            return perform(task, context)
+        with tracing.within(context.traceparent):
+            return perform(task, context)
 
     def _metrics_here(self) -> str:
         return self.metrics().decode()

@@ -103,6 +103,7 @@ class TaskScheduler(ConfigCare, LedgerCare, AlertCare, ManualCare, Checkup, Moni
                 mask=self._guard.masker.mask,
                 note_ends=self._note_ends,
                 traceparent=self._traceparent,
+                perform=self._perform,
             ),
             clock=self._clock,
             bindings=self._bindings,

@@ -10,15 +10,16 @@ one. Its ids are those that the attempt was told at its start (`trace_ids`).
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -112,6 +113,19 @@ class Tracing:
                 self._retry(event)
             case events.RunSettled():
                 self._settle(event)
+
+    @contextlib.contextmanager
+    def within(self, traceparent: str) -> Iterator[None]:
+        """Make what this thread traces meanwhile part of an attempt's span."""
+        _, trace, span, flags = traceparent.split("-")
+        parent = SpanContext(
+            int(trace, 16), int(span, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16))
+        )
+        token = attach(set_span_in_context(NonRecordingSpan(parent)))
+        try:
+            yield
+        finally:
+            detach(token)
 
     def flush(self) -> None:
         """Send what waits, however long that takes."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.trace import get_current_span
 
 from task_scheduler import FunctionTask, HttpTask, ScriptTask, current_run
 from tests.integration.facade.bench import eventually, settled
@@ -100,6 +101,23 @@ def test_a_script_and_a_request_are_told_their_span(make: Make, tmp_path: Path) 
     assert parts(told[0]) == (of_script[0].trace_id.hex(), of_script[0].span_id.hex(), "01")
     given = parts(server.seen[0].headers["traceparent"])
     assert given == (of_http[0].trace_id.hex(), of_http[0].span_id.hex(), "01")
+
+
+def test_what_a_function_traces_is_part_of_its_run(make: Make) -> None:
+    seen: list[Any] = []
+
+    def look() -> bool:
+        seen.append((get_current_span().get_span_context(), current_run().traceparent))
+        return True
+
+    with collecting() as collector:
+        scheduler = make(monitoring={"traces": {"endpoint": collector.url}})
+        scheduler.add_task(FunctionTask("f", None, look))
+        settled(scheduler, scheduler.run_task("f"))
+
+    [(context, told)] = seen
+    assert parts(told)[:2] == (f"{context.trace_id:032x}", f"{context.span_id:016x}")
+    assert not get_current_span().get_span_context().is_valid
 
 
 def test_without_traces_nobody_is_told_of_one(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
