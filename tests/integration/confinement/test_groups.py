@@ -267,7 +267,7 @@ def test_more_memory_than_the_tree_may_have_ends_it_and_says_so(
 import os, time
 for _ in range(3):
     if os.fork() == 0: break
-data = bytearray(os.urandom(30_000_000))
+data = bytearray(b"x") * 30_000_000
 time.sleep(600)
 """
     limits = {"memory_bytes": 64_000_000}
@@ -298,11 +298,11 @@ def test_less_of_a_cpu_holds_a_task_back_and_its_timeout_says_so(
     scheduler: TaskScheduler, base: Path, folder: Path
 ) -> None:
     needs_controllers(base)
-    task = command(folder, "while True: pass", limits={"cpu_percent": 20}, timeout=3)
+    task = command(folder, "while True: pass", limits={"cpu_percent": 20}, timeout=6)
 
     attempt = attempt_of(scheduler, task)
 
     assert attempt["outcome"] == "timed_out"
     assert "20 % of a CPU held it back for" in attempt["error"], attempt
-    # A fifth of three seconds, and a period more.
-    assert attempt["cpu_seconds"] < 1.2
+    # A fifth of six seconds, and what it took until the group was entered.
+    assert attempt["cpu_seconds"] < 3
