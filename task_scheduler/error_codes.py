@@ -112,6 +112,7 @@ CODES: dict[str, tuple[str, ...]] = {
         "tasks.long_id",
         "tasks.unshowable_id",
         "tasks.bad_name",
+        "tasks.bad_tags",
         "tasks.unshowable_name",
         "tasks.bad_description",
     ),
