@@ -26,6 +26,8 @@ _WORD = re.compile(r"[A-Za-z_-]+")
 _MOST = 2_000
 """Values offered at once; nobody reads more, and every one is looked at by the shell."""
 _MOST_RUNS = 50
+_BY_TAG = "tag:"
+"""Before a tag that stands for its tasks."""
 
 
 CONFIG_NAMES = tuple(f"scheduler_config.{end}" for end in ("json", "toml", "yaml", "yml"))
@@ -68,7 +70,8 @@ def make_completed(parameters: list[click.Parameter]) -> list[click.Parameter]:
 
 def _can_complete(parameter: click.Parameter) -> bool:
     """Whether the metavar of a parameter names values that can be found, and its type does not."""
-    if "=" in (parameter.metavar or ""):
+    # ``TASK=TIME`` is no value that is found whole, and a command after ``--`` none of ours.
+    if any(mark in (parameter.metavar or "") for mark in ("=", "--")):
         return False
     is_flag = isinstance(parameter, click.Option) and (parameter.is_flag or parameter.count)
     words = _WORD.findall(parameter.metavar or "")
@@ -93,6 +96,9 @@ def _items_of(
 def _tasks(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem[str]]:
     from click.shell_completion import CompletionItem
 
+    if incomplete.startswith(_BY_TAG):
+        for tag in _tags(ctx, incomplete.removeprefix(_BY_TAG)):
+            yield CompletionItem(f"{_BY_TAG}{tag.value}")
     taken = {text for value in ctx.params.values() for text in _texts(value)}
     for task_id, name in _fetch(ctx, "ids_beginning", prefix=incomplete, limit=_MOST):
         if task_id not in taken:

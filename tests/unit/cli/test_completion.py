@@ -65,6 +65,20 @@ def test_tags_are_completed_from_the_ledger(shell: Shell, farm: MadeLedger) -> N
     assert shell.words("tsk runs --tag p") == ["pond"]
 
 
+def test_tags_are_completed_for_themselves_and_for_their_tasks(
+    shell: Shell, farm: MadeLedger
+) -> None:
+    farm._insert("tags", tag="pond", task_id="heartbeat")
+    farm._insert("tags", tag="port", task_id="backup")
+
+    assert shell.words("tsk ls --tag po") == ["pond", "port"]
+    assert shell.words("tsk pause tag:pon") == ["pond"]
+
+
+def test_a_program_of_an_added_task_is_left_to_the_shell(shell: Shell) -> None:
+    assert shell.words("tsk add new -- ba") == []
+
+
 def test_runs_are_completed_newest_first(shell: Shell) -> None:
     assert shell.words("tsk kill ") == ["118", "117"]
     assert shell.words("tsk logs 117") == ["117"]
