@@ -210,7 +210,7 @@ class AlertDesk:
 
     def _has_looks(self) -> bool:
         kinds = (AlertKind.LATE, AlertKind.OVERRUN, AlertKind.SLOW, AlertKind.UNRESOLVED)
-        return self.plan.has(*kinds) or bool(self.plan.expected)
+        return self.plan.has(*kinds, AlertKind.HEAVY) or bool(self.plan.expected)
 
     def _turn(self, judge: Judge) -> None:
         now, memory = self._clock.now(), judge.memory
@@ -260,6 +260,9 @@ class AlertDesk:
             new = {s.task_id for s in look.running if judge.needs_history(s.task_id)}
             judge.memory.seed(self._reader.history(new, now))
             judge.take(look)
+        if judge.plan.has(AlertKind.HEAVY):
+            for used in self._reader.used_now(judge.plan, now):
+                judge.take(used)
 
     def _is_told_already(self, event: events.Event) -> bool:
         if not self._told_already or not isinstance(event, events.RunSettled):

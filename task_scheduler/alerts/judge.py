@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from task_scheduler.alerts.case_book import CaseBook
-from task_scheduler.alerts.memory import Memory, PingState, Sample
+from task_scheduler.alerts.memory import Alert, Memory, PingState, Sample
 from task_scheduler.alerts.notices import Notice
 from task_scheduler.alerts.rules import AlertKind, AlertPlan, Rule
 from task_scheduler.alerts.signs import (
@@ -170,13 +170,25 @@ class Judge:
                 for name, most in rule.most.items()
                 if sign.amounts.get(name, 0) > most
             ]
-            for alert in self.book.alerts_with(sign.task_id, AlertKind.HEAVY):
-                if alert.rule == rule.name and alert.cause not in [name for name, *_ in over]:
-                    self.book.close(alert, sign.task_id, sign.at)
+            known = {
+                alert.cause: alert
+                for alert in self.book.alerts_with(sign.task_id, AlertKind.HEAVY)
+                if alert.rule == rule.name
+            }
+            for cause in known.keys() - {name for name, *_ in over} if sign.is_over else ():
+                self.book.close(known[cause], sign.task_id, sign.at)
             for name, used, most in over:
+                if name in known and (not sign.is_over or self._is_of(known[name], sign)):
+                    # It was told while it ran: it is the same once more.
+                    continue
                 text = f"{used}/{most}"
                 sample = Sample(sign.task_id, sign.name, sign.run_id, 0, text, sign.at)
                 self.book.open(rule, AlertKind.HEAVY, name, sample)
+
+    @staticmethod
+    def _is_of(alert: Alert, sign: Used) -> bool:
+        part = alert.parts.get(sign.task_id)
+        return part is not None and part.run_id == sign.run_id
 
     def _miss(self, sign: Missed) -> None:
         sample = Sample(sign.task_id, sign.name, None, 0, sign.reason, sign.at)

@@ -14,6 +14,7 @@ from typing import Any
 from task_scheduler.alerts import signs
 from task_scheduler.alerts.cause import cause_of, error_line
 from task_scheduler.alerts.excerpt import last_lines
+from task_scheduler.alerts.living_use import used_until_now
 from task_scheduler.alerts.rules import AlertKind, AlertPlan
 from task_scheduler.core import events
 from task_scheduler.core.model import Microseconds, Outcome, SkipReason
@@ -27,6 +28,8 @@ MISSED = frozenset({SkipReason.MISFIRE, SkipReason.CATCH_UP_LIMIT, SkipReason.EX
 _BAD = frozenset({Outcome.FAILED, Outcome.TIMED_OUT, Outcome.LOST})
 _LINES = 20
 _MOST = 5_000
+_MOST_PROGRAMS = 200
+"""Whose processes are looked at every few seconds."""
 _cause_of = functools.lru_cache(maxsize=4_096)(cause_of)
 
 
@@ -77,6 +80,19 @@ class SignReader:
             for event in ended
             if (row := found.get(str(event.run_id))) is not None
         ]
+
+    def used_now(self, plan: AlertPlan, now: Microseconds) -> list[signs.Used]:
+        """Return what those programs have used that run now, and of which a rule wants to know."""
+        rows = self.ask("alert_programs_living", [], limit=_MOST_PROGRAMS)
+        wanted = [row for row in rows if plan.rules_for(AlertKind.HEAVY, row[0])]
+        names = self.names({row[0] for row in wanted})
+        found = []
+        for task_id, run_id, token in wanted:
+            amounts = used_until_now(self._runs_folder / f"{run_id}-{token}")
+            if amounts:
+                name = names.get(task_id, task_id)
+                found.append(signs.Used(task_id, name, run_id, amounts, now, is_over=False))
+        return found
 
     def missed_ends(self, since: Microseconds) -> list[events.RunSettled]:
         """Return as events what ended badly since a moment and may have been told to nobody."""

@@ -57,7 +57,7 @@ class Succeeded(Sign):
 
 @dataclass(frozen=True, slots=True)
 class Used(Sign):
-    """What the programs of a run used, all attempts and all that they started."""
+    """What the programs of a run used, with all that they started."""
 
     task_id: str
     name: str
@@ -65,6 +65,8 @@ class Used(Sign):
     amounts: Mapping[str, float]
     """By the names of `Rule.most`; what nobody measured is not there."""
     at: Microseconds
+    is_over: bool = True
+    """Whether the run is; of one that runs these are the amounts until now."""
 
 
 @dataclass(frozen=True, slots=True)

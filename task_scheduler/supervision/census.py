@@ -14,7 +14,7 @@ from task_scheduler.supervision.attempt_files import write_members
 from task_scheduler.supervision.process_tree import read_stat
 from task_scheduler.supervision.small_files import read_proc
 
-__all__ = ["Census", "oom_kills"]
+__all__ = ["Census", "oom_kills", "tree_memory"]
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _FIRST_PAUSE = 20_000
@@ -34,7 +34,8 @@ class Census:
 
     def look(self, found: list[int], task_pid: int, now: int) -> None:
         """Look at our descendants that were found; the task itself is known already."""
-        self._measure(found)
+        peak = self.peak_memory_bytes
+        self.peak_memory_bytes = max(peak, tree_memory(found, least=peak))
         members = {}
         for pid in found:
             stat = None if pid == task_pid else read_stat(pid)
@@ -47,18 +48,19 @@ class Census:
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         self.next_look = now + self._pause
 
-    def _measure(self, found: list[int]) -> None:
-        """Raise the peak if the tree has more memory than ever."""
-        resident = {}
-        for pid in found:
-            words = read_proc(f"/proc/{pid}/statm").split(None, 2)
-            resident[pid] = int(words[1]) * _PAGE_BYTES if words else 0
-        total = sum(resident.values())
-        # The exact figure costs a walk through all pages: only where it may be a new peak, and
-        # where processes may share pages.
-        if total > self.peak_memory_bytes and len(found) > 1:
-            total = sum(_share(pid, most) for pid, most in resident.items())
-        self.peak_memory_bytes = max(self.peak_memory_bytes, total)
+
+def tree_memory(found: list[int], *, least: int = 0) -> int:
+    """Return the memory that processes have together; not exactly where it is below `least`."""
+    resident = {}
+    for pid in found:
+        words = read_proc(f"/proc/{pid}/statm").split(None, 2)
+        resident[pid] = int(words[1]) * _PAGE_BYTES if words else 0
+    total = sum(resident.values())
+    # The exact figure costs a walk through all pages: only where it may be a new peak, and where
+    # processes may share pages.
+    if total > least and len(found) > 1:
+        total = sum(_share(pid, most) for pid, most in resident.items())
+    return total
 
 
 def oom_kills() -> int:

@@ -135,6 +135,12 @@ SELECT json_group_array(json_array(task_id, run_id, started_at, attempt)) FROM (
     SELECT task_id, run_id, started_at, attempt FROM runs WHERE state IN ('waiting', 'running')
     AND state = 'running' AND started_at IS NOT NULL ORDER BY started_at LIMIT :limit);
 
+-- name: alert_programs_living
+-- The programs that run now, and the tokens by which the folders of their attempts are named.
+SELECT json_group_array(json_array(task_id, run_id, token)) FROM (
+    SELECT task_id, run_id, token FROM runs WHERE state IN ('waiting', 'running') AND state = 'running'
+    AND executor = 'process' AND token IS NOT NULL ORDER BY started_at LIMIT :limit);
+
 -- name: alert_unresolved
 -- Tasks that do not fire: their code is not here, or their rule raises.
 SELECT json_group_array(json_array(task_id, name, rule_error)) FROM (

@@ -94,6 +94,28 @@ def test_a_program_that_uses_too_much_memory_is_told_though_it_succeeds(
     until(lambda: [alert["notice"] for alert in receiver.alerts] == ["opened", "recovered"])
 
 
+def test_a_program_that_uses_too_much_is_told_while_it_still_runs(
+    started: Start, receiver: Receiver
+) -> None:
+    scheduler = started(alerts_of(receiver, on=["heavy"], memory_bytes="64MB"))
+    scheduler.add_task(
+        CommandTask(
+            "big",
+            "Big",
+            [sys.executable, "-c", f"{HUNGRY}; import time; time.sleep(600)"],
+            kill_grace_seconds=1,
+        )
+    )
+    run_id = scheduler.run_task("big")
+
+    until(lambda: receiver.requests)
+    assert scheduler.view.run(run_id)["state"] == "running"
+    assert receiver.alerts[0]["run_id"] == run_id
+
+    scheduler.cancel_run(run_id)
+    until(lambda: scheduler.view.run(run_id)["state"] == "cancelled")
+
+
 def test_growing_memory_of_the_scheduler_is_told_with_its_figure_and_when_it_is_over(
     started: Start, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from task_scheduler.alerts.judge import Judge
@@ -328,6 +330,25 @@ def test_each_of_what_is_too_much_is_an_alert_of_its_own() -> None:
 
     assert {notice.cause for notice in found} == {"memory_bytes", "written_bytes"}
     assert {notice.about for notice in found} == {AlertKind.HEAVY}
+
+
+def test_a_run_that_uses_too_much_is_told_while_it_runs_and_once() -> None:
+    plan = with_rule(most={"memory_bytes": 200e6, "cpu_seconds": 60})
+
+    told = heard(
+        Judge(plan),
+        [
+            replace(used(memory_bytes=100e6), is_over=False),
+            *(replace(used(n, memory_bytes=300e6), is_over=False) for n in range(5, 200, 5)),
+            # A look while it needs less ends nothing; that it is over by itself does not either.
+            replace(used(200, memory_bytes=100e6), is_over=False),
+            used(210, memory_bytes=300e6),
+            replace(used(300, memory_bytes=100e6), run_id=2),
+        ],
+        1_000,
+    )
+
+    assert told == ["65 opened", "300 recovered"]
 
 
 def test_what_nobody_measured_is_not_too_much() -> None:
