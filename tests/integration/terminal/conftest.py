@@ -43,7 +43,7 @@ ENTRIES: dict[str, Any] = {
     },
     "brief": {
         "type": "command",
-        "command": program("import time\nprint('working', flush=True)\ntime.sleep(1.5)"),
+        "command": program("import time\nprint('working', flush=True)\ntime.sleep(4)"),
         "at": FAR,
     },
     "bad": {
@@ -138,7 +138,11 @@ class Screen:
         )
         # A shell of root has its own prompt, whatever the environment says.
         self.type("PS1='ready> '; clear")
-        self.until("ready>", gone="PS1")
+        try:
+            self.until("ready>", gone="PS1")
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """End the shell and the server of tmux that was made for it."""

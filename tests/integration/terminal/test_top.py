@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from task_scheduler import CommandTask, TaskScheduler
 from task_scheduler.i18n import translate_into
 from tests.integration.terminal.conftest import ENTRIES, HEIGHT, Place, Screen, until
 
@@ -70,27 +71,34 @@ def test_a_key_runs_a_task_after_asking_and_its_output_comes(
     screen.until("● slow #", "line 2")
 
 
-def test_keys_pause_and_plan_again_and_kill(place: Place, screen: Screen, up: Up) -> None:
+def test_a_key_pauses_a_task_and_plans_it_again(place: Place, screen: Screen, up: Up) -> None:
+    screen.tsk("top --search heartbeat")
+    screen.until("✓ heartbeat")
+
+    screen.press("p")
+    screen.until("Pause heartbeat?")
+    screen.press("y")
+    screen.until("= heartbeat", gone="Pause heartbeat?")
+    assert place.json("show", "heartbeat")["task"]["status"] == "paused"
+
+    screen.press("p")
+    screen.until("Plan heartbeat again?")
+    screen.press("y")
+    screen.until("✓ heartbeat", gone="= heartbeat")
+    assert place.json("show", "heartbeat")["task"]["status"] == "idle"
+
+
+def test_a_key_ends_what_runs(place: Place, screen: Screen, up: Up) -> None:
     assert place.tsk("run", "slow", "-q").returncode == 0
     screen.tsk("top --search slow")
     screen.until("● slow #", "line 1")
 
-    screen.press("p")
-    screen.until("Pause slow?")
-    screen.press("y")
-    until(lambda: place.json("show", "slow")["task"]["paused_at"])
-    screen.until("paused: slow")
-
-    screen.press("p")
-    screen.until("Plan slow again?")
-    screen.press("y")
-    until(lambda: not place.json("show", "slow")["task"]["paused_at"])
-
     screen.press("K")
     screen.until("End what runs of slow")
     screen.press("y")
-    until(lambda: place.json("runs", "slow")["runs"][0]["state"] == "cancelled")
+
     screen.until("cancelled", gone="● slow #")
+    assert place.json("runs", "slow")["runs"][0]["state"] == "cancelled"
 
 
 def test_a_key_does_a_failed_run_again(place: Place, screen: Screen, up: Up) -> None:
@@ -148,32 +156,22 @@ def test_without_a_scheduler_it_shows_what_the_ledger_says(place: Place, screen:
 
 
 def test_ten_thousand_tasks_are_one_key_away_from_their_end(place: Place, screen: Screen) -> None:
-    many = {
-        f"task-{number:05}": {"type": "command", "command": ["true"], "schedule": []}
-        for number in range(10_000)
-    }
-    place.write_config(many)
-    with place.scheduler():
-        screen.tsk("top")
-        screen.until("task-00000")
+    place.write_config({})
+    scheduler = TaskScheduler(place.folder / "scheduler_config.json")
+    scheduler.add_tasks((CommandTask(f"task-{n:05}", None, ["true"]), None) for n in range(10_000))
+    scheduler.stop()
+    screen.tsk("top")
+    screen.until("task-00000")
 
-        screen.press("End")
-        screen.until("task-09999")
-        screen.press("/")
-        screen.write("task-0777")
-        screen.until("task-07770", "[/task-0777: 10]", gone="task-09999")
+    screen.press("End")
+    screen.until("task-09999")
+    screen.press("/")
+    screen.write("task-0777")
 
-
-def test_where_there_is_no_terminal_another_command_is_named(place: Place) -> None:
-    refused = place.tsk("top")
-
-    assert refused.returncode == 2
-    assert "tsk status" in refused.stderr
+    screen.until("task-07770", "[/task-0777: 10]", gone="task-09999")
 
 
-def test_nothing_is_lost_on_a_narrow_terminal_without_colours(
-    place: Place, screen: Screen, up: Up
-) -> None:
+def test_nothing_is_lost_without_colours(place: Place, screen: Screen, up: Up) -> None:
     screen.type("export NO_COLOR=1")
     screen.tsk("top")
     seen = screen.until(*list(ENTRIES))
