@@ -248,10 +248,16 @@ class SqliteStore:
 
     def _execute_rows(self, name: str, rows: Sequence[Sequence[Any]]) -> int:
         """Run a statement for all of its rows, in one step unless they are hundreds."""
-        changed = 0
-        for start in range(0, len(rows), _MOST_ROWS):
-            part = rows[start : start + _MOST_ROWS]
-            text, count, width = widened(name, (len(part) - 1).bit_length())
+        changed = done = 0
+        while done < len(rows):
+            part = rows[done : done + _MOST_ROWS]
+            size = (len(part) - 1).bit_length()
+            if len(part) > 4 and len(part) * 4 < 3 << size:
+                # A row that there is not costs as much as one that there is.
+                size -= 1
+                part = part[: 1 << size]
+            done += len(part)
+            text, count, width = widened(name, size)
             values = list(chain.from_iterable(part))
             # The rows that there are not are of NULLs, which no statement takes for a row.
             values += [None] * (count * width - len(values))

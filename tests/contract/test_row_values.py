@@ -58,7 +58,8 @@ def test_no_batch_has_sqlite_keep_a_program_for_a_thousand_rows(
     ).fetchall()
     assert changed == count
     assert found == [(n, n + 1) for n in range(count)]
-    assert len(steps) == -(-count // 256)
+    # The rest of a batch is parted, so that hardly any row is left empty.
+    assert -(-count // 256) <= len(steps) <= count // 256 + 3
 
 
 def test_a_row_in_conflict_takes_the_place_of_the_old_one(store: SqliteStore) -> None:
