@@ -219,9 +219,11 @@ AND origin IN ('schedule', 'backfill') AND scheduled_at >= :first AND scheduled_
 -- name: put_definitions
 -- What entries are, new or changed: the row here stands for many, which go in as values (`stores.row_values`).
 INSERT INTO entries (task_id, name, kind, executor, definition, rules, policies, origin, is_code_bound, added_at,
-    updated_at, anchoring, pool, function)
+    updated_at, anchoring, pool, function, skips_before)
+SELECT *, coalesce((SELECT max(skip_id) FROM skips), 0) FROM (
 VALUES (:each_task_id, :each_name, :each_kind, :each_executor, :each_definition, :each_rules, :each_policies,
     :each_origin, :each_is_code_bound, :each_added_at, :each_updated_at, :each_anchoring, :each_pool, :each_function)
+) WHERE true
 ON CONFLICT (task_id) DO UPDATE SET name = excluded.name, executor = excluded.executor,
     definition = excluded.definition, rules = excluded.rules, policies = excluded.policies,
     origin = excluded.origin, is_code_bound = excluded.is_code_bound, updated_at = excluded.updated_at,

@@ -10,7 +10,7 @@ import pytest
 
 from task_scheduler.core.clock_steps import anchoring_of, instant_key
 from task_scheduler.core.events import ClockFollowed
-from task_scheduler.core.inbox import PauseEntry, RequestRun, Returned
+from task_scheduler.core.inbox import PauseEntry, RemoveEntries, RequestRun, Returned
 from task_scheduler.core.model import SECOND, MisfirePolicy, Outcome, OverlapPolicy
 from task_scheduler.errors import StoreUnavailableError
 from tests.unit.core.engine_bench import T0, Bench, entry
@@ -337,3 +337,15 @@ def test_a_claim_taken_ahead_of_a_small_step_back_is_not_skipped_for_its_own_sak
     bench.tick()
     assert bench.runs() == ["succeeded"]
     assert bench.rows("SELECT * FROM skips") == []
+
+
+def test_what_a_task_skipped_before_it_was_removed_and_added_again_stays_told(bench: Bench) -> None:
+    bench.add(entry(rules=[MINUTELY]))
+    bench.tick(after=HOUR)
+    bench.command(RemoveEntries(task_ids=["pump"]))
+    told = bench.skips("first_at, last_at, count")
+    bench.add(entry(rules=[DAILY]))
+
+    bench.set_clock(-HOUR / 2)
+
+    assert bench.skips("first_at, last_at, count") == told
