@@ -6,7 +6,7 @@ runs that wait in the ledger, the most important first. All inside the engine's 
 
 from __future__ import annotations
 
-from task_scheduler.core.claims import Start, claim_of
+from task_scheduler.core.claims import Start, claim_of, terms_of
 from task_scheduler.core.entries import EntryShelf
 from task_scheduler.core.flights import Flight, Flights, Work
 from task_scheduler.core.identities import Identities
@@ -57,12 +57,16 @@ class ClaimDesk:
             if processes:
                 processes -= sum(flights.in_hand[r].claim.executor == "process" for r in ended)
             processes += sum([flight.claim.executor == "process" for flight in work.claims])
-        ahead = min(limits.batch, int(limits.work_ahead / self._reception.usual_duration))
+        # Two batches at most: while one is worked off, a tick records the other.
+        span = limits.work_ahead * limits.workers
+        ahead = min(2 * limits.batch, int(span / self._reception.usual_duration))
+        capacity = limits.workers + ahead
         return Room(
-            limits.workers + ahead - in_hand,
+            capacity - in_hand,
             limits.workers - processes,
             # Too many threads that nobody can stop: no more functions until some of them end.
             is_open_to_threads=len(flights.overrun) <= limits.workers,
+            capacity=capacity,
         )
 
     def claim(self, work: Work) -> None:
@@ -98,7 +102,8 @@ class ClaimDesk:
             if slot is None:
                 break
             claim = claim_of(
-                known,
+                known.entry,
+                terms_of(known.entry.policies),
                 run_id,
                 key,
                 at=at,
@@ -125,7 +130,8 @@ class ClaimDesk:
         if slot is None:
             return None
         return claim_of(
-            start.known,
+            start.known.entry,
+            start.terms,
             self._identities.next_run_id(),
             start.key,
             at=start.at,

@@ -86,6 +86,7 @@ class Start(NamedTuple):
     at: Microseconds
     key: str
     waiting_for: WaitingFor | None
+    terms: Terms
 
     @classmethod
     def of(cls, known: Known, run: PlannedRun, lap: int, number: int) -> Start:
@@ -97,12 +98,13 @@ class Start(NamedTuple):
             if "jitter_seconds" in rule or "rules" in rule:
                 due_at += _put_off(entry, at)
                 break
-        rank = -terms_of(entry.policies).priority
-        return cls(rank, due_at, number, known, at, instant_key(at, lap), waiting_for)
+        terms = terms_of(entry.policies)
+        key = instant_key(at, lap)
+        return cls(-terms.priority, due_at, number, known, at, key, waiting_for, terms)
 
     def row(self, run_id: int, claim: Claim | None) -> tuple[Any, ...]:
         """Return the parameters of `insert_runs`."""
-        rank, due_at, _, known, at, key, waiting_for = self
+        rank, due_at, _, known, at, key, waiting_for, _ = self
         entry = known.entry
         return (
             run_id,
@@ -128,7 +130,8 @@ def _put_off(entry: Entry, at: Microseconds) -> Microseconds:
 
 
 def claim_of(
-    known: Known,
+    entry: Entry,
+    terms: Terms,
     run_id: int,
     key: str,
     *,
@@ -140,8 +143,7 @@ def claim_of(
     clock_offset: Microseconds,
 ) -> Claim:
     """Return the claim of one attempt."""
-    entry = known.entry
-    priority, grace, timeout, _ = terms_of(entry.policies)
+    priority, grace, timeout, _ = terms
     return Claim(
         run_id,
         entry.task_id,

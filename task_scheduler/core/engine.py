@@ -23,7 +23,7 @@ from task_scheduler.core.identities import Identities
 from task_scheduler.core.inbox import Command, Fact, Inbox, Returned
 from task_scheduler.core.limits import EngineLimits
 from task_scheduler.core.model import SECOND, Microseconds
-from task_scheduler.core.moments import Moments
+from task_scheduler.core.moments import LONG_AGO, Moments
 from task_scheduler.core.planning_desk import PlanningDesk
 from task_scheduler.core.ports import Catalog, Clock, Emit, Hands, Marks, Store
 from task_scheduler.core.reception import Reception, always_heard
@@ -81,6 +81,7 @@ class Engine:
             store,
             self.flights,
             self._control,
+            moments=self._moments,
             note_ends=note_ends,
             is_routine_heard=is_routine_heard,
         )
@@ -126,8 +127,14 @@ class Engine:
         self._moments.forget()
 
     def has_due_claims(self) -> bool:
-        """Whether runs that are due wait in the ledger, as far as the last tick knows."""
-        return self._moments.is_claiming_due(self._clock.now())
+        """Whether due runs wait in the ledger or are to come into it, as the last tick knows."""
+        moments, now = self._moments, self._clock.now()
+        return moments.is_claiming_due(now) or moments.is_planning_due(now - self.limits.look_ahead)
+
+    def is_behind(self) -> bool:
+        """Whether the last tick left due cursors that there is room for."""
+        look_at = self._planning.look_at() if self._planning.is_cut else None
+        return look_at is not None and not self._is_at_rest and look_at <= self._clock.now()
 
     @property
     def fenced_count(self) -> int:
@@ -189,20 +196,17 @@ class Engine:
             self._claims.pools.has_parked = True
             raise
         moments = self._moments
-        moments.plan_at, moments.claim_at, moments.resume_at = wake
+        moments.set(*wake)
         # Due, and yet nobody may have it (say, its thread still runs): look again later instead
         # of at once, should no fact come before.
-        moments.stuck_until = work.now + SECOND if work.is_stuck else 0
+        is_due = moments.is_claiming_due(work.now + self.limits.look_ahead)
+        moments.stuck_until = work.now + SECOND if work.is_stuck and is_due else LONG_AGO
         self._apply(work)
         return self._wake_at()
 
     def _is_due(self, now: Microseconds) -> bool:
         """Whether the ledger has something to look at, as far as the last tick knows."""
-        moments = self._moments
-        if moments.is_planning_due(now) or moments.is_resuming_due(now):
-            return True
-        claim_at = self._look_at_claims()
-        return claim_at is not None and claim_at <= now
+        return any(at is not None and at <= now for at in self._looks())
 
     @property
     def _is_at_rest(self) -> bool:
@@ -216,12 +220,11 @@ class Engine:
     def _wake_at(self) -> Microseconds | None:
         if self._is_at_rest:
             return None
-        known = (self._moments.plan_at, self._moments.resume_at)
-        moments = [at for at in known if at is not None]
-        claim_at = self._look_at_claims()
-        if claim_at is not None:
-            moments.append(claim_at)
-        return min(moments, default=None)
+        return min([at for at in self._looks() if at is not None], default=None)
+
+    def _looks(self) -> tuple[Microseconds | None, ...]:
+        """Return when to look at cursors, pauses and waiting runs, as far as is known."""
+        return self._planning.look_at(), self._moments.resume_at, self._look_at_claims()
 
     def _look_at_claims(self) -> Microseconds | None:
         """Return when to look at the waiting runs, as far as the last tick knows."""
@@ -261,8 +264,9 @@ class Engine:
         commands = [fact for fact in facts if isinstance(fact, Command)]
         if commands:
             self._control.apply(commands, work)
-            work.has_unclaimed = True
             self._reception.release(work)
+            # Most of them leave nothing that is due: one look tells, where planning takes several.
+            self._moments.set(*self._store.fetch("wake_at"))
 
     def _resume(self, work: Work) -> None:
         """End the pauses that were to end by now, as far as the last tick knows."""

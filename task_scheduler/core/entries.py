@@ -6,9 +6,10 @@ at which an entry is to be looked at.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from task_scheduler.core import planner
 from task_scheduler.core.delay_occurrences import DelayOccurrences, is_fixed_delay
@@ -103,6 +104,31 @@ def read_parts(
     return {}, ({"type": f"damaged row: {reason}"[:_ERROR_LIMIT]},), Policies()
 
 
+class _Shape(NamedTuple):
+    """What entries with the same texts for definition, rules and policies have in common."""
+
+    parts: tuple[dict[str, Any], tuple[dict[str, Any], ...], Policies]
+    occurrences: Occurrences | None
+    """None: they are each entry's own."""
+
+
+def _parts_of(*texts: str) -> tuple[dict[str, Any], tuple[dict[str, Any], ...], Policies]:
+    """Return what the texts of definition, rules and policies say."""
+    values = []
+    for text in texts:
+        try:
+            values.append(json.loads(text))
+        except (ValueError, RecursionError):
+            values.append(None)
+    definition, rules, policies = read_parts(*values)
+    return _shared(definition), _shared(rules), policies
+
+
+def _is_same_for_all(rules: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether rules have the same instants whatever entry they are of."""
+    return all(is_same_for_all(rule) and not _CALENDARS & rule.keys() for rule in rules)
+
+
 class EntryShelf:
     """Find entries, parsed, and plan them one by one without harm to the others."""
 
@@ -113,6 +139,7 @@ class EntryShelf:
         self._errors: dict[str, str] = {}
         self._occurrences: dict[str, Occurrences] = {}
         """By the text of the rules, of those whose instants follow from nothing else."""
+        self._shapes: dict[tuple[str, ...], _Shape] = {}
         self.delayed: set[str] = set()
         """Entries that count from the end of their runs, as far as they were met."""
 
@@ -133,12 +160,39 @@ class EntryShelf:
                 missing.append(task_id)
             else:
                 found[task_id] = known
-        for task_id, stored in self.load(missing).items():
-            occurrences = self.occurrences_of(stored.entry)
-            known = Known(stored.entry, stored.revision, stored.anchor, occurrences)
+        for row in self._store.fetch("known_entries", ids=missing) if missing else ():
+            known = self._known_of(row)
             self._flights.learn(known)
-            found[task_id] = known
+            found[row[0]] = known
         return found
+
+    def _known_of(self, row: Sequence[Any]) -> Known:
+        """Return an entry by its row of `known_entries`; few are of a shape of their own."""
+        task_id, name, kind, executor, origin, is_bound, revision, anchor, *texts = row
+        key = tuple(texts)
+        shape = self._shapes.get(key)
+        parts = _parts_of(*key) if shape is None else shape.parts
+        definition, rules, policies = parts
+        entry = Entry(
+            task_id=task_id,
+            name=name,
+            kind=kind,
+            executor=executor,
+            definition=definition,
+            rules=rules,
+            policies=policies,
+            is_code_bound=bool(is_bound),
+            origin=origin,
+        )
+        if shape is not None and shape.occurrences is not None:
+            return Known(entry, revision, anchor, shape.occurrences)
+        occurrences = self.occurrences_of(entry)
+        if shape is None:
+            if len(self._shapes) >= _SHARED:
+                self._shapes.clear()
+            is_same = _is_same_for_all(rules) and not is_fixed_delay(rules)
+            self._shapes[key] = _Shape(parts, occurrences if is_same else None)
+        return Known(entry, revision, anchor, occurrences)
 
     def occurrences_of(self, entry: Entry) -> Occurrences | None:
         """Return the occurrences of an entry; None, with the error kept, if they raise."""
@@ -158,7 +212,7 @@ class EntryShelf:
 
     def _occurrences_of(self, entry: Entry) -> Occurrences:
         """Ask the catalog; but for rules that many entries have, once for all of them."""
-        if not all(is_same_for_all(rule) and not _CALENDARS & rule.keys() for rule in entry.rules):
+        if not _is_same_for_all(entry.rules):
             return self._catalog.occurrences_of(entry)
         text = json_text(entry.rules)
         found = self._occurrences.get(text)

@@ -13,12 +13,17 @@ from task_scheduler.core.model import SECOND, Microseconds
 __all__ = ["EngineLimits", "Room"]
 
 
+_LEAST_AHEAD: Microseconds = 100_000
+_MOST_AHEAD: Microseconds = 500_000
+
+
 @dataclass(slots=True)
 class EngineLimits:
     """The bounds of a tick. Durations in microseconds."""
 
     workers: int = 10
-    look_ahead: Microseconds = 100_000
+    look_ahead: Microseconds = _LEAST_AHEAD
+    """How long before its moment a run is planned and claimed."""
     batch: int = 2_000
     """Entries planned, and runs claimed, in one tick."""
     work_ahead: Microseconds = 50_000
@@ -27,6 +32,16 @@ class EngineLimits:
     """A rule that raised is asked again after this time."""
     pools: Mapping[str, int] = field(default_factory=dict)
     """The places of each pool."""
+    slowest_tick: float = 0.0
+    """What ticks took at most of late, in microseconds."""
+
+    def note_tick(self, took: Microseconds) -> None:
+        """Look as far ahead as some ticks take: one must not come too late for what it plans.
+
+        Beside functions that compute all the time, or on a slow disk, they take long.
+        """
+        self.slowest_tick = max(float(took), 0.98 * self.slowest_tick)
+        self.look_ahead = round(min(max(_LEAST_AHEAD, 3 * self.slowest_tick), _MOST_AHEAD))
 
 
 @dataclass(slots=True)
@@ -36,6 +51,13 @@ class Room:
     places: int
     processes: int
     is_open_to_threads: bool = True
+    capacity: int = 0
+    """How many places there are in all."""
+
+    @property
+    def is_ample(self) -> bool:
+        """Whether a good part of all places is free."""
+        return self.places * 4 >= self.capacity
 
     def left_for(self, executor: str) -> int:
         """Return how many more claims of an executor there is room for."""
@@ -45,8 +67,9 @@ class Room:
 
     def take(self, executor: str) -> bool:
         """Take a place; False if there is none."""
-        if self.left_for(executor) <= 0:
+        is_process = executor == "process"
+        if self.places <= 0 or not (self.processes > 0 if is_process else self.is_open_to_threads):
             return False
         self.places -= 1
-        self.processes -= executor == "process"
+        self.processes -= is_process
         return True

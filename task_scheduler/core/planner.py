@@ -101,9 +101,11 @@ def plan(
             return Plan(following, (PlannedRun(due_at),))
         return Plan(due_at)
     if following is None or following > now:
-        is_late = now - due_at > _microseconds(policies.misfire_grace_seconds)
-        if is_late and policies.misfire is MisfirePolicy.SKIP:
+        is_bounded = policies.misfire is MisfirePolicy.SKIP
+        if is_bounded and now - due_at > _microseconds(policies.misfire_grace_seconds):
             return Plan(following, skips=(PlannedSkip(due_at, due_at, 1, SkipReason.MISFIRE),))
+        if not seats.taken and not seats.queued:
+            return Plan(following, (PlannedRun(due_at),))
         return _admitted([due_at], [], policies, seats, following)
     return _catch_up(occurrences, policies, seats, due_at=due_at, anchor=anchor, now=now)
 

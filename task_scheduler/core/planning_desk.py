@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from task_scheduler.core.claim_desk import ClaimDesk
-from task_scheduler.core.claims import Start, terms_of
+from task_scheduler.core.claims import Start
 from task_scheduler.core.control import Control
 from task_scheduler.core.entries import EntryShelf, plan_moment
 from task_scheduler.core.flights import Flight, Flights, Known, Work
@@ -27,6 +27,8 @@ from task_scheduler.core.skips import record_skips, skip_event
 __all__ = ["PlanningDesk"]
 
 
+_FLOOD = 512
+"""As many places for claims there are where runs take a tenth of a millisecond or less."""
 _FREE = Seats()
 """What most tasks have that are due: nothing of them lives."""
 
@@ -56,11 +58,23 @@ class PlanningDesk:
         self._control = control
         self._reception = reception
         self._claims = claims
+        self.is_cut = False
+        """Whether more cursors were due at the last look than could be taken at a time."""
+        self._pause_from: Microseconds | None = None
+        """Since when cursors that are due wait for what is in hand to be worked off."""
+
+    def look_at(self) -> Microseconds | None:
+        """Return when to look at the cursors, as far as the last tick knows."""
+        plan_at = self._moments.plan_at
+        if plan_at is None or self._pause_from is None or self._claims.room().is_ample:
+            return plan_at
+        return max(plan_at, self._pause_from + self._patience)
 
     def plan(self, work: Work) -> None:
         """Turn due moments into run rows and skips, and move the cursors with them."""
-        is_due = work.has_unclaimed or self._moments.is_planning_due(work.now)
-        rows = is_due and self._store.fetch("due_entries", now=work.now, limit=self._limits.batch)
+        limit = self._limit(work)
+        rows = self._store.fetch("due_entries", now=work.now, limit=limit) if limit else []
+        self.is_cut = 0 < limit <= len(rows)
         if not rows:
             return
         known_of = self._shelf.look_up([(row[0], row[1]) for row in rows])
@@ -110,6 +124,32 @@ class PlanningDesk:
         record_skips(self._store, self._joined(skips, going_on))
         self._reception.release(work)
 
+    def _limit(self, work: Work) -> int:
+        """Return how many cursors are to be looked at now.
+
+        A flood of short runs is planned as fast as it is worked off: each is claimed where it is
+        inserted, which is half the work. Where that comes to a halt, behind long runs, and behind
+        a backlog, all that is due comes into the ledger at once, so that priority decides.
+        """
+        since, self._pause_from = self._pause_from, None
+        batch, moments = self._limits.batch, self._moments
+        if work.has_unclaimed:
+            return batch
+        if not moments.is_planning_due(work.now):
+            return 0
+        room = self._claims.room(work)
+        if room.capacity < _FLOOD or moments.is_claiming_due(work.now):
+            return batch
+        if room.is_ample:
+            return min(batch, room.places)
+        self._pause_from = work.now if since is None else since
+        return batch if work.now - self._pause_from >= self._patience else 0
+
+    @property
+    def _patience(self) -> Microseconds:
+        """How long cursors wait for what is in hand to be worked off."""
+        return 2 * self._limits.work_ahead
+
     def _skip_row(
         self, known: Known, skip: PlannedSkip, blocker: int | None, work: Work
     ) -> list[Any]:
@@ -142,8 +182,9 @@ class PlanningDesk:
         for start in starts:
             entry = start.known.entry
             claim = None
-            is_free = start.waiting_for is None and start.due_at <= horizon and not has_backlog
-            if is_free and terms_of(entry.policies).is_claimed_ahead and room.take(entry.executor):
+            is_near = start.due_at <= horizon or start.due_at == start.at
+            is_free = start.waiting_for is None and is_near and not has_backlog
+            if is_free and start.terms.is_claimed_ahead and room.take(entry.executor):
                 claim = self._claims.claim_planned(start, work)
             if claim is not None:
                 flights.append(Flight(claim, entry))

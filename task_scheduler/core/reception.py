@@ -14,17 +14,35 @@ from task_scheduler.core.control import Control
 from task_scheduler.core.events import AttemptStarted
 from task_scheduler.core.flights import Flight, Flights, Work
 from task_scheduler.core.inbox import Fact, Returned, Started, ThreadEnded
-from task_scheduler.core.model import SECOND, Completion, Microseconds, RunState, SkipReason
+from task_scheduler.core.model import (
+    SECOND,
+    Completion,
+    Microseconds,
+    Outcome,
+    RunState,
+    SkipReason,
+)
+from task_scheduler.core.moments import Moments
 from task_scheduler.core.ports import Store
 from task_scheduler.core.rates import RateDesk
-from task_scheduler.core.settlement import NoteEnds, Settlement, settle, tally
+from task_scheduler.core.settlement import (
+    NoteEnds,
+    Settlement,
+    settle,
+    success_rows,
+    success_tally,
+    tally,
+)
 from task_scheduler.core.skips import GivenUp, give_up
 
 __all__ = ["Reception", "always_heard"]
 
 
 def always_heard() -> bool:
-    """Whether somebody listens to what happens all the time: yes, for all that is known."""
+    """Whether somebody listens to what happens all the time: yes, for all that is known.
+
+    That is a success, and the beginning of an attempt that was over before anybody looked.
+    """
     return True
 
 
@@ -33,7 +51,7 @@ def _beginning(flight: Flight, at: Microseconds) -> AttemptStarted:
     return AttemptStarted(claim.task_id, flight.name, claim.run_id, claim.attempt, at)
 
 
-_SHORTEST = 20.0
+_SHORTEST = 12.0
 """What any attempt costs, in microseconds, whatever its function does."""
 _LONG: Microseconds = SECOND // 10
 _OUTLIER = 16
@@ -49,6 +67,7 @@ class Reception:
         flights: Flights,
         control: Control,
         *,
+        moments: Moments,
         note_ends: NoteEnds | None = None,
         is_routine_heard: Callable[[], bool] = always_heard,
     ) -> None:
@@ -60,6 +79,7 @@ class Reception:
         self._store = store
         self._flights = flights
         self._control = control
+        self._moments = moments
         self._note_ends = note_ends
         self.is_routine_heard = is_routine_heard
         self._rates = RateDesk(store)
@@ -88,14 +108,21 @@ class Reception:
         self._mark_running(running, work)
         self._take_back(returned, work)
         self._control.chains.follow(work)
-        self.release(work)
+        if self._moments.has_queue or work.has_unclaimed:
+            self.release(work)
+        else:
+            work.rested |= work.vacated
+            work.vacated.clear()
 
     def release(self, work: Work) -> None:
         """Let the next run of a queue come where the last living one is gone."""
-        tasks = [[task_id, self._flights.seats_kept(task_id)] for task_id in sorted(work.vacated)]
+        if not work.vacated:
+            return
+        kept = self._flights.seats_kept
+        tasks = [[task_id, kept(task_id)] for task_id in sorted(work.vacated)]
         work.rested |= work.vacated
         work.vacated.clear()
-        if tasks and self._store.execute("release_queued", tasks=tasks):
+        if self._store.execute("release_queued", tasks=tasks):
             work.has_unclaimed = True
 
     def _settlements_of(self, completions: Sequence[Completion], work: Work) -> list[Settlement]:
@@ -108,7 +135,7 @@ class Reception:
             if flight is None or run_id in found:
                 self.fenced_count += 1
                 continue
-            if is_heard and not flight.is_started:
+            if not flight.is_started and (is_heard or done.outcome is not Outcome.SUCCEEDED):
                 # It was over before anybody looked.
                 work.events.append(_beginning(flight, done.started_at))
             found[run_id] = settle(flight, done, now, is_routine_heard=is_heard)
@@ -117,13 +144,23 @@ class Reception:
     def _settle(self, settlements: list[Settlement], ended_threads: set[int], work: Work) -> None:
         run = self._store.execute
         fresh = settlements
-        if run("settle_attempts", rows=[s.attempt_row() for s in settlements]) != len(settlements):
+        # Of functions that succeeded, as nearly all do, there is less to record.
+        rows = success_rows(settlements)
+        if rows is not None:
+            count = run("succeed_attempts", rows=rows)
+        else:
+            count = run("settle_attempts", rows=[s.attempt_row() for s in settlements])
+        if count != len(settlements):
             # A tick that seemed to fail had recorded some of them: each is counted once.
             held = [[s.completion.run_id, s.completion.token] for s in settlements]
             known = set(self._store.fetch("held_runs", rows=held))
             fresh = [s for s in settlements if s.completion.run_id in known]
-        run("settle_runs", rows=[s.run_row() for s in fresh])
-        run("settle_progress", rows=tally(fresh))
+        if rows is not None:
+            run("succeed_runs", rows=rows)
+            run("succeed_progress", rows=success_tally(fresh))
+        else:
+            run("settle_runs", rows=[s.run_row() for s in fresh])
+            run("settle_progress", rows=tally(fresh))
         for item in fresh:
             if item.state is not RunState.WAITING:
                 work.run_ends.append((item.completion.task_id, item.completion.run_id, item.state))
@@ -170,15 +207,14 @@ class Reception:
         """Tell of beginnings; return those of claims that are in hand."""
         if not started:
             return []
-        found, is_heard = [], self.is_routine_heard()
+        found = []
         for fact in started:
             flight = self._flights.holder_of(fact.run_id, fact.token)
             if flight is None:
                 continue
             flight.is_started = True
             found.append(fact)
-            if is_heard:
-                work.events.append(_beginning(flight, fact.at))
+            work.events.append(_beginning(flight, fact.at))
         return found
 
     def _mark_running(self, started: Sequence[Started], work: Work) -> None:

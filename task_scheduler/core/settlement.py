@@ -6,6 +6,7 @@ Responsible for: deciding retry or end, and the rows that record it. Pure: the e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
 from task_scheduler.core.events import Event, RetryScheduled, RunSettled, ThreadAbandoned
@@ -14,7 +15,7 @@ from task_scheduler.core.lifecycle import Fact, advance, fact_of
 from task_scheduler.core.model import Completion, Microseconds, Outcome, RunState, WaitingFor
 from task_scheduler.core.retry import decide_retry
 
-__all__ = ["NoteEnds", "Settlement", "settle", "tally"]
+__all__ = ["NoteEnds", "Settlement", "settle", "success_rows", "success_tally", "tally"]
 
 
 class Settlement(NamedTuple):
@@ -62,6 +63,8 @@ class Settlement(NamedTuple):
         )
 
 
+_BARE = Completion(0, "", 0, 0, Outcome.SUCCEEDED, 0, 0)[7:]
+_row_of = itemgetter(0, 3, 2, 5, 6)
 _SUCCEEDED = Outcome.SUCCEEDED.value
 """What nearly all of them are; a member of an enumeration takes longer to bind and to look up."""
 
@@ -77,7 +80,8 @@ def settle(
 
     Of a success there is an event only where somebody listens to what happens all the time.
     """
-    if done.outcome is Outcome.SUCCEEDED and not is_routine_heard and not done.is_still_running:
+    is_success = done.outcome is Outcome.SUCCEEDED and not done.is_still_running
+    if is_success and not is_routine_heard:
         return Settlement(flight, done, RunState.SUCCEEDED, None, None, flight.recoveries, ())
     claim, entry = flight.claim, flight.entry
     name = entry.name if entry is not None else claim.task_id
@@ -88,7 +92,7 @@ def settle(
     due_at: Microseconds | None = None
     events: list[Event] = []
     decision = None
-    if entry is not None:
+    if entry is not None and not is_success:
         decision = decide_retry(
             entry.policies,
             # A lost attempt has a budget of its own and never eats into that of the failures.
@@ -134,6 +138,40 @@ def settle(
     if done.is_still_running:
         events.append(ThreadAbandoned(claim.task_id, name, claim.run_id, 1))
     return Settlement(flight, done, state, waiting_for, due_at, recoveries, tuple(events))
+
+
+def success_rows(settlements: Iterable[Settlement]) -> list[tuple[Any, ...]] | None:
+    """Return the parameters of `succeed_attempts` and `succeed_runs`: of functions that succeeded.
+
+    None where one of them failed, or has more to record than its moments.
+    """
+    ends = [item.completion for item in settlements]
+    if any(done.outcome is not Outcome.SUCCEEDED or done[7:] != _BARE for done in ends):
+        return None
+    return list(map(_row_of, ends))
+
+
+def success_tally(settlements: Iterable[Settlement]) -> list[tuple[Any, ...]]:
+    """Return the parameters of `succeed_progress`: one row a task, as of `tally`."""
+    rows: dict[str, tuple[Any, ...]] = {}
+    for item in settlements:
+        done = item.completion
+        task_id, started_at = done.task_id, done.started_at
+        duration = max(0, done.ended_at - started_at)
+        row = rows.get(task_id)
+        if row is None:
+            rows[task_id] = (task_id, 1, duration, duration, duration, started_at)
+        else:
+            _, count, total, longest, _, begun = row
+            rows[task_id] = (
+                task_id,
+                count + 1,
+                total + duration,
+                max(longest, duration),
+                duration,
+                max(begun, started_at),
+            )
+    return list(rows.values())
 
 
 def tally(settlements: Iterable[Settlement]) -> list[list[Any]]:

@@ -62,6 +62,8 @@ class MemoryMarks:
 
     def reserve(self, slots: AbstractSet[int]) -> None:
         """Keep the slots of recovered claims from being taken again."""
+        if not slots:
+            return
         self._free = deque(slot for slot in self._free if slot not in slots)
 
     def identify(self, ledger_id: str, mileage: Mileage) -> None:

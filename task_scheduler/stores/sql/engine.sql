@@ -34,6 +34,31 @@ FROM (WITH j(task_id, runs, successes, failures, total, longest, last, started_a
     (VALUES (:task_id, :runs, :successes, :failures, :total, :longest, :last, :started_at, :error, :failure_run_id)) SELECT * FROM j) AS j
 WHERE progress.task_id = j.task_id;
 
+-- name: succeed_attempts
+-- As `settle_attempts`, of functions that succeeded: there is less to record of them.
+INSERT OR IGNORE INTO attempts (run_id, attempt, token, outcome, started_at, ended_at)
+WITH j(run_id, token, attempt, started_at, ended_at) AS (VALUES (:run_id, :token, :attempt, :started_at, :ended_at))
+SELECT runs.run_id, j.attempt, runs.token, 'succeeded', j.started_at, j.ended_at
+FROM j CROSS JOIN runs WHERE runs.run_id = j.run_id AND runs.token = j.token;
+
+-- name: succeed_runs
+-- As `settle_runs`, of functions that succeeded.
+UPDATE runs SET state = 'succeeded', attempt = j.attempt, waiting_for = NULL, started_at = j.started_at,
+    ended_at = j.ended_at, error = NULL, token = NULL, slot = NULL, reason = NULL, cancel_reason = NULL
+FROM (WITH j(run_id, token, attempt, started_at, ended_at) AS
+    (VALUES (:run_id, :token, :attempt, :started_at, :ended_at)) SELECT * FROM j) AS j
+WHERE runs.run_id = j.run_id AND runs.token = j.token
+    AND runs.state IN ('waiting', 'running');
+
+-- name: succeed_progress
+-- As `settle_progress`, of functions that succeeded.
+UPDATE progress SET run_count = run_count + j.runs, success_count = success_count + j.runs,
+    duration_total = duration_total + j.total, duration_max = max(duration_max, j.longest),
+    duration_last = j.last, last_run_at = j.started_at
+FROM (WITH j(task_id, runs, total, longest, last, started_at) AS
+    (VALUES (:task_id, :runs, :total, :longest, :last, :started_at)) SELECT * FROM j) AS j
+WHERE progress.task_id = j.task_id;
+
 -- name: count_cancelled
 -- Runs that had begun and were cancelled while they waited for their next attempt: no settlement counts them.
 UPDATE progress SET run_count = run_count + (SELECT count(*) FROM json_each(:rows) AS j JOIN runs AS r
@@ -109,6 +134,13 @@ SELECT json_group_array(json_array(task_id, revision, next_due_at, anchor, taken
         (SELECT min(r.run_id) FROM runs AS r WHERE r.task_id = p.task_id AND r.state IN ('waiting', 'running'))
             AS blocker
     FROM progress AS p WHERE p.plan_at IS NOT NULL AND p.plan_at <= :now ORDER BY p.plan_at LIMIT :limit);
+
+-- name: known_entries
+-- Entries that are due, their parts as texts: those that many entries share are read once.
+SELECT json_group_array(json_array(e.task_id, e.name, e.kind, e.executor, e.origin, e.is_code_bound, p.revision,
+    p.anchor, e.definition, e.rules, e.policies))
+FROM entries AS e JOIN progress AS p ON p.task_id = e.task_id
+WHERE e.task_id IN (SELECT value FROM json_each(:ids));
 
 -- name: delayed_tasks
 -- The entries that count from the end of their last run.
@@ -201,13 +233,15 @@ FROM (WITH j(run_id, token, slot, executor, pool) AS
 WHERE runs.run_id = j.run_id AND runs.state = 'waiting' AND runs.token IS NULL;
 
 -- name: wake_at
--- The next moments at which a cursor, a waiting run or a pause wants to be looked at.
+-- The next moments at which a cursor, a waiting run or a pause wants to be looked at, and whether any run waits
+-- for a seat.
 SELECT json_array(
     (SELECT min(plan_at) FROM progress WHERE plan_at IS NOT NULL),
     (SELECT min(due_at) FROM runs
      WHERE state = 'waiting' AND token IS NULL
          AND (waiting_for IS NULL OR waiting_for = 'retry' OR waiting_for = 'rate')),
-    (SELECT min(resume_at) FROM progress WHERE resume_at IS NOT NULL));
+    (SELECT min(resume_at) FROM progress WHERE resume_at IS NOT NULL),
+    EXISTS (SELECT 1 FROM runs WHERE waiting_for = 'overlap' AND task_id >= ''));
 
 -- name: skip_runs
 -- Waiting runs that will never start (again), with the reason.

@@ -276,3 +276,21 @@ def test_a_delay_follows_a_clock_that_is_set_back(bench: Bench) -> None:
 
     bench.set_clock(-3600)
     assert due_of(bench) == T0 - 7190 * SECOND
+
+
+def test_a_run_that_is_put_off_a_little_is_not_late_for_having_been_looked_at_too_early() -> None:
+    bench = Bench()
+    rules = ({"type": "interval", "seconds": 10, "jitter_seconds": 0.9},)
+    bench.add(*(entry(f"pump-{number}", rules=rules) for number in range(5)))
+
+    wake: int | None = bench.clock.wall
+    while bench.clock.wall < T0 + SECOND:
+        assert wake is not None
+        bench.clock.wall = max(wake, bench.clock.wall + 10_000)
+        wake = bench.tick()
+        waiting = bench.rows(
+            "SELECT task_id FROM runs WHERE token IS NULL AND due_at <= ?", bench.clock.wall
+        )
+        assert not waiting
+
+    assert len(bench.hands.gate) == 5
