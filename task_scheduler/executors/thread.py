@@ -234,7 +234,7 @@ class WorkerPool:
         *,
         is_still_running: bool = False,
     ) -> Completion:
-        claim, started_at = attempt.claim, attempt.started_at
+        claim, started_at, ended_at = attempt.claim, attempt.started_at, self._clock.now()
         return Completion(
             claim.run_id,
             claim.task_id,
@@ -242,8 +242,9 @@ class WorkerPool:
             claim.token,
             outcome,
             started_at,
-            max(self._clock.now(), started_at),
+            max(started_at, ended_at),
             error,
-            is_still_running=is_still_running,
-            output_path=attempt.performance.output(),
+            None,
+            is_still_running,
+            attempt.performance.output(),
         )
