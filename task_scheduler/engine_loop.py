@@ -29,8 +29,14 @@ LINGER_SECONDS = 0.5
 
 _SPACING: Microseconds = 10_000
 """Between two ticks, unless somebody waits for an answer or a worker for work."""
+_CLOSE: Microseconds = 1_000
+"""A tick that is not urgent waits for a start that is as close as this."""
 _BLIND: Microseconds = 20 * SECOND
 """The longest sleep without a look at the clocks."""
+_BLIND_IF_TOLD: Microseconds = 30 * SECOND
+"""The same where the system tells when a clock was set."""
+_REST: Microseconds = 2 * SECOND
+"""For so long after a tick the engine does not rest."""
 _CHORES: Microseconds = 60 * SECOND
 _DRAIN_LOOK: Microseconds = SECOND // 5
 """Between two looks at what still runs, while stopping."""
@@ -60,6 +66,10 @@ class EngineLoop:
         """Whether programs are to be killed at once while draining."""
         self.is_leaving = False
         """Whether nothing that runs is to be waited for."""
+        self.is_told_of_clock = False
+        """Whether somebody wakes the loop when the wall clock was set."""
+        self.on_signal: Callable[[], None] = lambda: None
+        """Called when somebody waits for an answer."""
         self._chores = chores
         """Called about once a minute, between two ticks."""
         self._chores_at: Microseconds = 0
@@ -75,6 +85,8 @@ class EngineLoop:
         self._wake = threading.Event()
         self._urgent = threading.Event()
         self._is_asleep = False
+        self._asleep_until: Microseconds = 0
+        """On the boot clock."""
         self._is_draining = False
         self._ticked_at: Microseconds = 0
         self._wake_at: Microseconds | None = None
@@ -85,6 +97,7 @@ class EngineLoop:
         """Wake the loop: somebody waits for an answer."""
         self._urgent.set()
         self._wake.set()
+        self.on_signal()
 
     def report(self, holding: Holding, fact: Fact) -> None:
         """Take a fact from another thread."""
@@ -128,6 +141,13 @@ class EngineLoop:
             yield
         finally:
             self.busy_since = None
+
+    def rest_seconds(self) -> float:
+        """Return how long the engine will sleep unless it is woken; 0: it had work of late."""
+        now = self._clock.boottime()
+        if self.busy_since is not None or now - self._ticked_at < _REST:
+            return 0.0
+        return max(0, self._asleep_until - now) / SECOND
 
     def is_idle(self) -> bool:
         """Whether a passive holder has had nothing to do for long enough to let go."""
@@ -215,28 +235,51 @@ class EngineLoop:
     def _sleep(self, holding: Holding) -> None:
         """Wait for a fact or the next moment, and keep ticks apart."""
         seconds = self._seconds_until(holding)
+        is_burst = False
         if seconds > 0:
             # First say that we sleep, then look: a fact put in between rings the bell.
             self._is_asleep = True
             asleep_at = self._clock.boottime()
+            self._asleep_until = asleep_at + round(seconds * SECOND)
             is_quiet = not holding.has_news and not self._urgent.is_set()
-            if is_quiet and not self._wake.wait(seconds):
+            if is_quiet and self._wake.wait(seconds):
+                # A burst has begun: those that are due start first, and are recorded then.
+                is_burst = holding.is_starting
+            elif is_quiet:
                 holding.measures.wake.observe(
                     self._clock.boottime() - asleep_at - round(seconds * SECOND)
                 )
             self._is_asleep = False
             self._wake.clear()
-        if holding.is_starving and holding.engine.has_due_claims():
+        engine = holding.engine
+        if engine.is_behind() or (holding.is_starving and engine.has_due_claims()):
             return
-        apart = self._ticked_at + _SPACING - self._clock.boottime()
+        now = self._clock.boottime()
+        apart = (now if is_burst else self._ticked_at) + _SPACING - now
         if apart > 0 and not self._is_draining:
             self._urgent.wait(apart / SECOND)
+            self._give_way(holding)
+
+    def _give_way(self, holding: Holding) -> None:
+        """Let a start that is close come first: it would wait for the interpreter."""
+        due_at = holding.next_due
+        if due_at is None or self._urgent.is_set():
+            return
+        pause = due_at - self._clock.now()
+        if 0 < pause <= _CLOSE:
+            self._wake.clear()
+            self._is_asleep = True
+            self._wake.wait((pause + _CLOSE) / SECOND)
+            self._is_asleep = False
+            self._wake.clear()
 
     def _seconds_until(self, holding: Holding) -> float:
         """Return how long nothing is to be done, unless a fact comes."""
         boottime = self._clock.boottime()
         is_staying = holding.is_active or holding.store.is_memory
-        waits = [_BLIND if is_staying else round(LINGER_SECONDS * SECOND)]
+        waits = [_BLIND_IF_TOLD if self.is_told_of_clock else _BLIND]
+        if not is_staying:
+            waits.append(round(LINGER_SECONDS * SECOND))
         if self._is_draining:
             waits.append(_DRAIN_LOOK)
         if self._wake_at is not None:

@@ -10,7 +10,7 @@ else fill the log that lies on it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from task_scheduler.core.events import FaultBegan, FaultEnded
@@ -39,6 +39,8 @@ class FaultBoard:
         self._began: dict[FaultKind, Microseconds] = {}
         self._gone: dict[FaultKind, Microseconds] = {}
         """Faults that have not shown since this moment, on the boot clock."""
+        self.on_fault: Callable[[], None] = lambda: None
+        """Called when a fault has begun, for whoever looks whether it is over."""
 
     def begin(self, trouble: Trouble, instead_of: Iterable[FaultKind] = ()) -> None:
         """Note a fault; told if it is new. `instead_of` are those that it takes the place of."""
@@ -51,6 +53,7 @@ class FaultBoard:
                 self._began[trouble.kind] = self._clock.boottime()
             self._faults[trouble.kind] = Fault(trouble, since)
         if known is None:
+            self.on_fault()
             self._emit(FaultBegan(trouble, since))
 
     def end(self, kinds: Iterable[FaultKind]) -> None:

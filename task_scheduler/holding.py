@@ -301,6 +301,7 @@ class Holding:
         wake = self.engine.tick()
         is_full = self._dispatcher is not None and self._dispatcher.is_full
         self.measures.note_tick(began, is_full=is_full)
+        self.limits.note_tick(self._clock.boottime() - began)
         return wake
 
     # -- what the engine asks of its hands ------------------------------------------------------
@@ -337,6 +338,16 @@ class Holding:
     def is_starving(self) -> bool:
         """Whether workers wait and have nothing to wait for."""
         return self._dispatcher is not None and self._dispatcher.is_starving
+
+    @property
+    def next_due(self) -> Microseconds | None:
+        """The moment of the next claim that waits for it."""
+        return None if self._dispatcher is None else self._dispatcher.next_due
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether claims are due that no worker has taken yet."""
+        return self._dispatcher is not None and self._dispatcher.is_starting
 
     def _release_seat(self) -> None:
         if self._dispatcher is not None:

@@ -317,6 +317,7 @@ class Runtime:
             self._loop.fail(error)
             return
         self._watch = ClockWatch(self._loop.signal)
+        self._loop.is_told_of_clock = self._watch.is_told
         self._unsaved.clear()
         self._fresh.clear()
         self._loop.recover()

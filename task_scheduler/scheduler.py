@@ -354,6 +354,7 @@ class TaskScheduler(ConfigCare, LedgerCare, AlertCare, ManualCare, Checkup, Moni
         """
         from task_scheduler.foreground import run_forever
 
+        self._runtime.vigil.is_close = True
         return run_forever(self)
 
     def holder(self) -> dict[str, Any] | None:

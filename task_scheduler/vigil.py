@@ -35,12 +35,14 @@ class Vigil:
         self._clock = clock
         self._stream = stream
         self.board = FaultBoard(clock, stream.tell)
+        self.is_close = False
+        """Whether it never rests: the process is ours, and a standstill of it is to be told."""
         self._probes: list[tuple[frozenset[FaultKind], Probe]] = []
         self._watchdog: Watchdog | None = None
         self._watched: tuple[threading.Thread, EngineLoop] | None = None
 
     def add_probe(self, kind: FaultKind, look: Callable[[], Trouble | None]) -> None:
-        """Ask every second, in the watchdog's thread, whether there is such a trouble."""
+        """Ask at every look, in the watchdog's thread, whether there is such a trouble."""
 
         def probe() -> list[Trouble]:
             found = look()
@@ -97,8 +99,14 @@ class Vigil:
 
         own = (_OF_PARTS, look)
         self._watchdog = Watchdog(
-            clock=self._clock, board=self.board, work=work, probes=[own, *self._probes]
+            clock=self._clock,
+            board=self.board,
+            work=work,
+            probes=[own, *self._probes],
+            rest_seconds=lambda: 0.0 if self.is_close else loop.rest_seconds(),
         )
+        self.board.on_fault = self._watchdog.wake
+        loop.on_signal = self._watchdog.rouse
         self._watchdog.start()
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 Responsible for: a tick that does not come to its end and what it is stuck in, a process that did
 not run for a while, descriptors that are spent, and asking every probe whether something is wrong.
 Mends nothing, except that it wakes whoever can. All its looking is beside the engine: no start
-waits for it.
+waits for it. Where the engine sleeps and nothing is wrong, it sleeps too.
 
 A Python thread cannot be stopped. A stuck engine is therefore told of, and where the process is
 ours (`tsk up`), it ends after a while so that whoever watches it starts it anew.
@@ -36,9 +36,10 @@ STALL_SECONDS = 10.0
 """A tick that takes so long is told of; most take a few milliseconds."""
 
 _BEAT_SECONDS = 1.0
+_IDLE_SECONDS = 30.0
 _TROUBLED_BEAT_SECONDS = 0.25
-_GAP: Microseconds = 3 * SECOND
-"""Between two beats: the process did not run meanwhile."""
+_LATE: Microseconds = 2 * SECOND
+"""After the moment of a look: the process did not run meanwhile."""
 _RULES: dict[CodeType, str] = {
     EntryShelf.plan.__code__: "known",
     EntryShelf.occurrences_of.__code__: "entry",
@@ -62,7 +63,7 @@ Probe = Callable[[], Iterable[Trouble]]
 
 
 class Watchdog:
-    """Look every second, more often while something is wrong, until closed."""
+    """Look until closed: every second, less often while idle, more often while all is not well."""
 
     def __init__(
         self,
@@ -71,14 +72,20 @@ class Watchdog:
         board: FaultBoard,
         work: Callable[[], Work | None],
         probes: Sequence[tuple[frozenset[FaultKind], Probe]],
+        rest_seconds: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._clock = clock
         self._board = board
         self._work = work
         self._probes = probes
-        self._end = threading.Event()
-        self._beat_at = clock.boottime()
-        self._resumed_at = self._beat_at
+        self._rest_seconds = rest_seconds
+        """For how long the engine will rest unless it is woken; 0: it does not."""
+        self._bell = threading.Event()
+        self._is_closed = False
+        self._is_resting = False
+        self._look_at = clock.boottime()
+        """When the next look is to be."""
+        self._resumed_at = self._look_at
         self._thread = threading.Thread(
             target=self._watch, name="task-scheduler-watchdog", daemon=True
         )
@@ -89,8 +96,19 @@ class Watchdog:
 
     def close(self) -> None:
         """Look no more, and tell what is over."""
-        self._end.set()
+        self._is_closed = True
+        self.wake()
         self._board.settle(is_final=True)
+
+    def wake(self) -> None:
+        """Look now: something is wrong."""
+        self._bell.set()
+
+    def rouse(self) -> None:
+        """Look every second again, for the engine gets something to do."""
+        if self._is_resting:
+            self._is_resting = False
+            self._bell.set()
 
     def stuck_seconds(self) -> float:
         """Return for how long the engine has been at one tick; 0 while it sleeps."""
@@ -102,13 +120,14 @@ class Watchdog:
     def look(self) -> None:
         """Look once at everything."""
         now = self._clock.boottime()
-        gap, self._beat_at = now - self._beat_at, now
-        if gap > _GAP:
+        late = now - self._look_at
+        self._look_at = now + round(self._beat_seconds() * SECOND)
+        if late > _LATE:
             # What seems to have taken long may have stood still: the engine gets its time anew.
             self._resumed_at = now
-            why = translate("faults.stood_still", seconds=f"{gap / SECOND:.0f}")
+            why = translate("faults.stood_still", seconds=f"{late / SECOND:.0f}")
             trouble = Trouble(FaultKind.PROCESS_STOPPED, f"pid {os.getpid()}", why)
-            self._board.tell_past(trouble, gap)
+            self._board.tell_past(trouble, late)
         self._report({FaultKind.ENGINE_STALLED}, self._stall())
         self._report({FaultKind.DESCRIPTORS_SPENT}, _descriptors())
         for kinds, probe in self._probes:
@@ -118,8 +137,13 @@ class Watchdog:
     def _watch(self) -> None:
         has_failed = False
         while True:
-            beat = _BEAT_SECONDS if self._board.is_clear else _TROUBLED_BEAT_SECONDS
-            if self._end.wait(beat):
+            beat = self._beat_seconds()
+            self._look_at = self._clock.boottime() + round(beat * SECOND)
+            self._is_resting = beat > _BEAT_SECONDS
+            self._bell.wait(beat)
+            self._is_resting = False
+            self._bell.clear()
+            if self._is_closed:
                 return
             try:
                 self.look()
@@ -130,6 +154,13 @@ class Watchdog:
                 if has_failed:
                     self._board.end([FaultKind.TICK_FAILED])
                 has_failed = False
+
+    def _beat_seconds(self) -> float:
+        if not self._board.is_clear:
+            return _TROUBLED_BEAT_SECONDS
+        rest = self._rest_seconds()
+        # What then gets stuck is found when it has been for long enough.
+        return min(_IDLE_SECONDS, rest + STALL_SECONDS) if rest > 0 else _BEAT_SECONDS
 
     def _report(self, kinds: Iterable[FaultKind], troubles: Iterable[Trouble]) -> None:
         found = {trouble.kind: trouble for trouble in troubles}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import resource
 import threading
 from collections.abc import Callable, Iterator
@@ -22,14 +23,23 @@ STALL = round(STALL_SECONDS * SECOND)
 class Watched:
     """A watchdog over a thread of a test, on a clock that the test moves."""
 
-    def __init__(self, probes: list[tuple[frozenset[FaultKind], Probe]] | None = None) -> None:
+    def __init__(
+        self,
+        probes: list[tuple[frozenset[FaultKind], Probe]] | None = None,
+        rest_seconds: float = 0.0,
+    ) -> None:
         set_language("en")
         self.clock = Clock()
         self.told: list[Event] = []
         self.board = FaultBoard(self.clock, self.told.append)
         self.work: Work | None = None
+        self.rest_seconds = rest_seconds
         self.watchdog = Watchdog(
-            clock=self.clock, board=self.board, work=lambda: self.work, probes=probes or []
+            clock=self.clock,
+            board=self.board,
+            work=lambda: self.work,
+            probes=probes or [],
+            rest_seconds=lambda: self.rest_seconds,
         )
 
     def pass_by(self, microseconds: int) -> None:
@@ -145,6 +155,57 @@ def test_descriptors_that_are_spent_are_told_and_over_when_there_are_some() -> N
     watched.pass_by(3 * SECOND)
 
     assert watched.board.is_clear
+
+
+def test_while_the_engine_rests_it_sleeps_too_and_that_is_no_standstill() -> None:
+    watched = Watched(rest_seconds=3_600.0)
+    watched.watchdog.look()
+    watched.clock.at += 30 * SECOND
+    watched.watchdog.look()
+    assert watched.told == []
+
+    watched.clock.at += 40 * SECOND
+    watched.watchdog.look()
+
+    _, ended = watched.told
+    assert isinstance(ended, FaultEnded)
+    assert ended.trouble.kind is FaultKind.PROCESS_STOPPED
+    assert ended.lasted == 10 * SECOND
+
+
+def test_what_gets_stuck_when_the_engine_wakes_by_itself_is_found_in_time() -> None:
+    watched = Watched(rest_seconds=5.0)
+    watched.watchdog.look()
+    watched.clock.at += 5 * SECOND
+
+    with watched.stuck_in(stand_still):
+        watched.clock.at += STALL
+        watched.watchdog.look()
+
+    assert [p["kind"] for p in watched.board.problems()] == ["engine_stalled"]
+    assert len(watched.told) == 1
+
+
+def test_it_is_roused_by_whoever_gives_the_engine_something_to_do_and_by_a_fault() -> None:
+    looks: queue.Queue[None] = queue.Queue()
+
+    def probe() -> list[Trouble]:
+        looks.put(None)
+        return []
+
+    watched = Watched([(frozenset({FaultKind.LOG_FAILED}), probe)], rest_seconds=3_600.0)
+    watched.watchdog.start()
+    try:
+        deadline = threading.Event()
+        while not watched.watchdog._is_resting:
+            deadline.wait(0.001)
+        watched.watchdog.rouse()
+        looks.get(timeout=20)
+        watched.board.on_fault = watched.watchdog.wake
+        watched.board.begin(Trouble(FaultKind.STORE_FULL, "/ledger", "no space"))
+        looks.get(timeout=20)
+    finally:
+        watched.watchdog.close()
 
 
 @pytest.mark.parametrize("is_running", [True, False])
