@@ -325,8 +325,8 @@ class SqliteStore:
         self._check_process()
         # A copy that is under way comes to its end first.
         with self._copying, self._guard, Translated(self.path):
-            self.check_place()
             connection = self._connection
+            self.check_place()
             # What it is made in is as large as the ledger: memory is no place for that.
             connection.execute("PRAGMA temp_store=FILE").fetchall()
             try:
