@@ -162,7 +162,7 @@ class _Yard:
         """Return the CPU of who starts, and of all that it has started and reaped."""
         # Each process is known here by what only a measurement asks for.
         warm = [t.pid for t in self.executor._warm._templates() if t.key.preload == preload]  # noqa: SLF001
-        pid = warm[0] if preload else self.executor._launcher.pid  # noqa: SLF001
+        pid = warm[0] if preload else self.executor.launcher.pid
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
         return sum(map(int, fields[11:15])) / _TICKS
 

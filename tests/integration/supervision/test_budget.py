@@ -103,7 +103,7 @@ def measure_memory(bench: Bench, count: int) -> tuple[int, list[int]]:
     for pid in supervisors:
         memory = memory_of(pid)
         private.append(memory["Private_Clean"] + memory["Private_Dirty"])
-    launcher = memory_of(bench.executor._launcher.pid)["Rss"]
+    launcher = memory_of(bench.executor.launcher.pid)["Rss"]
     bench.executor.kill_all()
     for claim in claims:
         bench.end_of(claim)
