@@ -86,15 +86,10 @@ class Dispatcher:
         return self.idle > 0 and not self._gate
 
     @property
-    def is_starting(self) -> bool:
-        """Whether claims are due that no worker has taken yet."""
-        return bool(self._ready)
-
-    @property
     def next_due(self) -> Microseconds | None:
-        """The moment of the next claim that is not due, as far as anybody has looked."""
+        """The moment of the next claim that nobody has taken; 0 where some are known to be due."""
         try:
-            return -self._later[-1][0]
+            return 0 if self._ready else -self._later[-1][0]
         except IndexError:
             return None
 

@@ -244,7 +244,7 @@ class EngineLoop:
             is_quiet = not holding.has_news and not self._urgent.is_set()
             if is_quiet and self._wake.wait(seconds):
                 # A burst has begun: those that are due start first, and are recorded then.
-                is_burst = holding.is_starting
+                is_burst = holding.next_due == 0
             elif is_quiet:
                 holding.measures.wake.observe(
                     self._clock.boottime() - asleep_at - round(seconds * SECOND)

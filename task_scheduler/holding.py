@@ -341,13 +341,8 @@ class Holding:
 
     @property
     def next_due(self) -> Microseconds | None:
-        """The moment of the next claim that waits for it."""
+        """The moment of the next claim that no worker has taken (`Dispatcher.next_due`)."""
         return None if self._dispatcher is None else self._dispatcher.next_due
-
-    @property
-    def is_starting(self) -> bool:
-        """Whether claims are due that no worker has taken yet."""
-        return self._dispatcher is not None and self._dispatcher.is_starting
 
     def _release_seat(self) -> None:
         if self._dispatcher is not None:
