@@ -21,11 +21,7 @@ from task_scheduler.cli.session import Session
 from task_scheduler.cli.talk import hint_lines, talk_lines
 from task_scheduler.core.hints import nearest_hint
 from task_scheduler.error_codes import code_for
-from task_scheduler.errors import (
-    ConfigError,
-    TaskNotFoundError,
-    TaskSchedulerError,
-)
+from task_scheduler.errors import ConfigError, TaskNotFoundError, TaskSchedulerError
 from task_scheduler.i18n import translate
 
 __all__ = ["CliError", "MistypedError", "report", "report_usage"]
@@ -42,16 +38,6 @@ _NEXT = {
     "E7002": ("cli.next_known", "tsk alerts"),
 }
 """What helps with most errors of a code: why, and what to type."""
-_USUAL = {
-    ExitCode.USAGE: "E1007",
-    ExitCode.NOT_FOUND: "E9003",
-    ExitCode.UNREACHABLE: "E4001",
-    ExitCode.NOT_ALLOWED: "E9004",
-    ExitCode.CONFLICT: "E6003",
-    ExitCode.INVALID: "E2004",
-    ExitCode.TIMED_OUT: "E3008",
-}
-"""The codes of errors that name none of their own."""
 
 
 class CliError(Exception):
@@ -67,13 +53,13 @@ class CliError(Exception):
         *,
         hint: str = "",
         command: str = "",
-        error: str | None = None,
+        error: str,
     ) -> None:
         super().__init__(sentence)
         self.code = code
         self.hint = hint
         self.command = command
-        self.error = error or _USUAL.get(code, "E9001")
+        self.error = error
 
 
 class MistypedError(click.UsageError):
@@ -122,7 +108,9 @@ def report_usage(
     sentence, command = _usage_sentence(error, arguments), f"{path} --help"
     _show(sentence, session, named=named, hint=translate("cli.next_help"), command=command)
     # What stands behind the mistake was not read: a program asked for JSON all the same.
-    if session.is_json or session.is_jsonl or {"--json", "--jsonl"}.intersection(arguments):
+    session.is_json |= "--json" in arguments
+    session.is_jsonl |= "--jsonl" in arguments
+    if session.is_json or session.is_jsonl:
         key = type(error).__name__
         _put_document(session, ExitCode.USAGE, named, key=key, message=sentence, command=command)
     return ExitCode.USAGE

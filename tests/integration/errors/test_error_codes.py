@@ -145,3 +145,18 @@ def test_every_sentence_that_a_code_names_is_in_the_catalogue() -> None:
     ]
 
     assert unknown == []
+
+
+@pytest.mark.parametrize("option", ["--json", "--jsonl"])
+def test_a_mistake_in_the_command_line_is_a_document_too(farm: MadeLedger, option: str) -> None:
+    answer = farm.tsk("runs", "-n", "0", option)
+
+    assert answer.document["error"]["code"] == "E1005"
+    assert len(answer.out.splitlines()) == 1 or option == "--json"
+
+
+def test_a_declared_task_that_was_meant_is_named(farm: MadeLedger) -> None:
+    entry = '{"type": "command", "command": ["true"], "every": "1h"}'
+    farm.config.write_text(f'{{"entries": {{"hello": {entry}}}}}', encoding="utf-8")
+
+    assert "did you mean 'hello'?" in farm.tsk("show", "helo").err
