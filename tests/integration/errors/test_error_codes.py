@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from task_scheduler.cli import main
 from task_scheduler.cli.error_pages import document, document_name
 from task_scheduler.cli.exit_codes import ExitCode, code_of
+from task_scheduler.cli.program import GROUPS
 from task_scheduler.error_codes import AREAS, CODES, code_for
 from task_scheduler.errors import TaskSchedulerError
 from task_scheduler.i18n import LANGUAGES, translate_into
@@ -160,3 +162,14 @@ def test_a_declared_task_that_was_meant_is_named(farm: MadeLedger) -> None:
     farm.config.write_text(f'{{"entries": {{"hello": {entry}}}}}', encoding="utf-8")
 
     assert "did you mean 'hello'?" in farm.tsk("show", "helo").err
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_command_that_is_to_be_typed_next_exists(language: str) -> None:
+    known = {name for names in GROUPS.values() for name in names}
+    told = " ".join(translate_into(language, f"codes.{code}_next") for code in CODES)
+
+    named = set(re.findall(r"tsk (?:-c \S+ )?([a-z][\w-]*)", told))
+
+    assert len(named) > 20
+    assert sorted(named - known) == []
