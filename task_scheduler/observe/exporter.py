@@ -26,6 +26,7 @@ __all__ = ["ExportPlan", "Exporter", "shown_address"]
 _AGAIN: Microseconds = 2 * SECOND
 """Before the next try to listen."""
 _LONG: Microseconds = 3_600 * SECOND
+_END_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Exporter:
         self._why_unwritten = ""
         self._listen_at: Microseconds = 0
         self._write_at: Microseconds = 0
+        self._has_written = False
         self._closing = threading.Event()
         self._thread = threading.Thread(
             target=self._keep, name="task-scheduler-metrics", daemon=True
@@ -61,13 +63,13 @@ class Exporter:
         self._thread.start()
 
     def close(self) -> None:
-        """End and wait for that: it takes no longer than a rendering."""
+        """End and wait for that: a rendering at most, or a while for the lookup of a name."""
         self._closing.set()
         server = self._server
         if server is not None:
             server.stir()
         if self._thread.ident is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+            self._thread.join(_END_SECONDS)
 
     @property
     def address(self) -> tuple[str, int] | None:
@@ -93,13 +95,23 @@ class Exporter:
     def _keep(self) -> None:
         try:
             while not self._closing.is_set():
-                self._turn()
+                try:
+                    self._turn()
+                except Exception as error:  # fence: request
+                    # Its own descriptors are not what they were; a new one may be better off.
+                    self._why_deaf = _reason(error)
+                    self._listen_at = self._clock.boottime() + _AGAIN
+                    self._drop()
         finally:
-            if self._server is not None:
-                self._server.close()
-            if self.plan.file is not None:
+            self._drop()
+            if self.plan.file is not None and self._has_written:
                 with contextlib.suppress(OSError):
                     self.plan.file.unlink()
+
+    def _drop(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
 
     def _turn(self) -> None:
         now = self._clock.boottime()
@@ -114,13 +126,7 @@ class Exporter:
         if self._closing.is_set():
             # Whoever closes may have looked before there was a server to stir.
             return
-        try:
-            self._server.serve(wait)
-        except OSError as error:
-            # Its own descriptors are not what they were; a new one may be better off.
-            self._why_deaf = error.strerror or str(error)
-            self._server.close()
-            self._server = None
+        self._server.serve(wait)
 
     def _wait(self) -> Microseconds:
         """Return how long there is nothing to do but to answer."""
@@ -139,8 +145,8 @@ class Exporter:
             self._server = MetricsServer(
                 plan.listen, self._render, clock=self._clock, token=plan.token
             )
-        except OSError as error:
-            self._why_deaf = error.strerror or str(error)
+        except (OSError, UnicodeError) as error:
+            self._why_deaf = _reason(error)
             self._listen_at = self._clock.boottime() + _AGAIN
         else:
             self._why_deaf = ""
@@ -149,12 +155,16 @@ class Exporter:
         self._write_at = self._clock.boottime() + self.plan.file_interval
         try:
             _replace(path, self._render())
-        except OSError as error:
-            self._why_unwritten = error.strerror or str(error)
         except Exception as error:  # fence: request
-            self._why_unwritten = f"{type(error).__name__}: {error}"
+            self._why_unwritten = _reason(error)
         else:
-            self._why_unwritten = ""
+            self._why_unwritten, self._has_written = "", True
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"{type(error).__name__}: {error}"
 
 
 def shown_address(address: tuple[str, int]) -> str:

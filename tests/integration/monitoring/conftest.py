@@ -55,6 +55,11 @@ def scraped(scheduler: TaskScheduler, **headers: str) -> Scrape:
     return Scrape(reply.text)
 
 
+def troubles(scheduler: TaskScheduler, kind: str = "monitoring_failed") -> list[dict[str, Any]]:
+    """Return what is wrong of that kind; a busy machine may bring others along."""
+    return [problem for problem in scheduler.problems() if problem["kind"] == kind]
+
+
 def fail_once(seen: list[int]) -> bool:
     seen.append(1)
     return len(seen) > 1

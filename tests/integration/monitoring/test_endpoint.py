@@ -16,7 +16,7 @@ import pytest
 from task_scheduler import FunctionTask
 from task_scheduler.observe.metrics_server import SEATS
 from tests.integration.facade.bench import eventually, settled
-from tests.integration.monitoring.conftest import Make, Watched, made, scraped
+from tests.integration.monitoring.conftest import Make, Watched, made, scraped, troubles
 from tests.integration.monitoring.receivers import ask
 from tests.integration.monitoring.scrape import Scrape
 
@@ -145,15 +145,43 @@ def test_an_address_that_is_taken_is_told_and_taken_as_soon_as_it_is_free(make: 
         host, port = taken.getsockname()
         scheduler = make(monitoring={"metrics": {"listen": f"{host}:{port}"}})
         scheduler.add_task(FunctionTask("goes_on", None, lambda: True))
-        problem = eventually(
-            "the problem is shown",
-            lambda: [p for p in scheduler.problems() if p["kind"] == "monitoring_failed"],
-        )[0]
+        problem = eventually("the problem is shown", lambda: troubles(scheduler))[0]
         run = settled(scheduler, scheduler.run_task("goes_on"))
 
     assert (problem["where"], run["state"]) == (f"{host}:{port}", "succeeded")
     assert eventually("it listens", lambda: scheduler.metrics_address) == (host, port)
-    eventually("the problem is over", lambda: not scheduler.problems())
+    eventually("the problem is over", lambda: not troubles(scheduler))
+
+
+def test_a_name_that_nobody_knows_is_told_and_stops_nothing(make: Make) -> None:
+    scheduler = make(monitoring={"metrics": {"listen": "nowhere.invalid:9464"}})
+    scheduler.add_task(FunctionTask("goes_on", None, lambda: True))
+
+    problem = eventually("the problem is shown", lambda: troubles(scheduler))[0]
+
+    assert problem["where"] == "nowhere.invalid:9464"
+    assert settled(scheduler, scheduler.run_task("goes_on"))["state"] == "succeeded"
+
+
+def test_a_server_that_fails_is_replaced(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody in this process closed descriptors that were not his."""
+    scheduler = make(monitoring=LOOPBACK)
+    address = eventually("it listens", lambda: scheduler.metrics_address)
+    assert scheduler._monitoring is not None
+    assert scheduler._monitoring.exporter is not None
+    server = scheduler._monitoring.exporter._server
+
+    def fail(limit: int) -> None:
+        raise ValueError("closed")
+
+    monkeypatch.setattr(server, "serve", fail)
+    server.stir()
+
+    again = eventually(
+        "another one listens",
+        lambda: (found := scheduler.metrics_address) and found != address and found,
+    )
+    assert ask(again).status == 200
 
 
 def test_a_changed_configuration_is_taken_up_while_it_runs(make: Make) -> None:
@@ -181,7 +209,8 @@ def test_who_stands_by_leaves_the_address_to_who_runs(make: Make, tmp_path: Path
         f"s = TaskScheduler({{}}, storage={str(tmp_path / 'state' / 'scheduler.db')!r},"
         f" monitoring={monitoring!r}, logging={{'log_dir': {str(tmp_path)!r}, 'console': False}})\n"
         "s.start(); print('started', flush=True)\n"
-        "sys.stdin.readline(); print(s.problems(), s.metrics_address, flush=True)\n"
+        "sys.stdin.readline(); kinds = {p['kind'] for p in s.problems()}\n"
+        "print('monitoring_failed' in kinds, s.metrics_address, flush=True)\n"
         "sys.stdin.readline(); s.stop(5)\n"
     )
     other = subprocess.Popen(
@@ -193,7 +222,7 @@ def test_who_stands_by_leaves_the_address_to_who_runs(make: Make, tmp_path: Path
         assert other.stdout.readline() == "started\n"
         other.stdin.write("\n")
         other.stdin.flush()
-        assert other.stdout.readline() == "[] None\n"
+        assert other.stdout.readline() == "False None\n"
         first.stop(10)
         # The heir has it.
         reply = eventually("the heir answers", lambda: _status_or_none(address) == 200)
@@ -261,9 +290,8 @@ def test_a_file_that_cannot_be_written_is_told(make: Make, tmp_path: Path) -> No
     metrics = {"listen": None, "file": str(tmp_path / "not" / "there.prom")}
     scheduler = make(monitoring={"metrics": metrics})
 
-    problem = eventually("the problem is shown", scheduler.problems)[0]
+    problem = eventually("the problem is shown", lambda: troubles(scheduler))[0]
 
-    assert problem["kind"] == "monitoring_failed"
     assert problem["where"].endswith("there.prom")
 
 
