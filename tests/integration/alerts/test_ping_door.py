@@ -299,7 +299,11 @@ def test_a_port_that_is_taken_is_shown_and_got_when_it_is_free(
     monkeypatch.setattr(ping_door, "_RETRY_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        scheduler = started({**ALERTS, "ping_in": {"listen": f"127.0.0.1:{port}"}})
+        alerts = {**ALERTS, "ping_in": {"listen": f"127.0.0.1:{port}"}}
+        scheduler = started(alerts, is_begun=False)
+        # As under `tsk up`: the watchdog looks every second, whether there is work or not.
+        scheduler._runtime.vigil.is_close = True
+        scheduler.start()
         problem = until(lambda: [p for p in scheduler.problems() if f":{port}" in p["where"]])[0]
         assert problem["kind"] == "alerts_failed"
 

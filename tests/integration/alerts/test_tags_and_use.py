@@ -123,7 +123,10 @@ def test_growing_memory_of_the_scheduler_is_told_with_its_figure_and_when_it_is_
     monkeypatch.setattr(memory_care, "_JUDGE", 0)
     monkeypatch.setattr(memory_care, "growth_of", lambda *_: growth[0])
 
-    scheduler = started(alerts_of(receiver, on=["fault"]))
+    scheduler = started(alerts_of(receiver, on=["fault"]), is_begun=False)
+    # As under `tsk up`: the watchdog looks every second, whether there is work or not.
+    scheduler._runtime.vigil.is_close = True
+    scheduler.start()
 
     until(lambda: receiver.requests)
     [alert] = receiver.alerts
