@@ -34,8 +34,7 @@ class Census:
 
     def look(self, found: list[int], task_pid: int, now: int) -> None:
         """Look at our descendants that were found; the task itself is known already."""
-        peak = self.peak_memory_bytes
-        self.peak_memory_bytes = max(peak, tree_memory(found, least=peak))
+        self.peak_memory_bytes = max(peak := self.peak_memory_bytes, tree_memory(found, least=peak))
         members = {}
         for pid in found:
             stat = None if pid == task_pid else read_stat(pid)
