@@ -18,6 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from task_scheduler.cli.run_output import Neutraliser, OutputFile, tail_offset
+from task_scheduler.cli.run_watch import LIVING
 from task_scheduler.cli.top.log_lines import LogLines
 from task_scheduler.i18n import translate
 
@@ -62,6 +63,10 @@ class LogPane(ScrollView, can_focus=False, inherit_bindings=False):
                 start = tail_offset(path, _FIRST_LINES)
                 self._files[path] = OutputFile(path, start), Neutraliser()
         self.read_on()
+        is_over = run is not None and run["state"] not in LIVING
+        if is_over and not self._lines.rows:
+            self._lines.tell(translate("cli.no_output", run_id=run_id))
+            self.renew()
 
     def read_on(self) -> None:
         """Show what has been written since."""

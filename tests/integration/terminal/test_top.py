@@ -50,6 +50,8 @@ def test_it_is_calm_when_all_is_well(place: Place, screen: Screen, up: Up) -> No
 
     seen = screen.until("✓ All is well", "heartbeat", "flaky")
     assert "STALE" not in seen
+    screen.press("C-c")
+    screen.until("code=0")
 
 
 def test_a_key_runs_a_task_after_asking_and_its_output_comes(
