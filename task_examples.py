@@ -15,7 +15,6 @@ NEEDS = (
     "pydantic",
     "rich",
     "tzdata",
-    "watchfiles",
     "yaml",
 )
 

@@ -19,7 +19,6 @@ NEEDS = (
     "pymodbus",
     "rich",
     "tzdata",
-    "watchfiles",
     "yaml",
 )
 

@@ -8,14 +8,18 @@ going on by looking every now and then where the system tells of no changes. Rea
 from __future__ import annotations
 
 import glob
+import os
+import select
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from task_scheduler.folder_bell import FolderBell
+
 __all__ = ["ConfigWatch", "Watched"]
 
-_LOOK_SECONDS = 5.0
+_LOOK_SECONDS = 30.0
 """Between two looks where nothing was told: a folder may be replaced, or lie on a network."""
 _POLL_SECONDS = 1.0
 """The same where the system tells of nothing."""
@@ -23,8 +27,6 @@ _REST_SECONDS = 0.2
 """For how long nothing must change before what is there is read."""
 _LONGEST_WAIT_SECONDS = 5.0
 """Somebody who writes without an end is not waited for longer."""
-_STEP_MS = 50
-_DEBOUNCE_MS = 400
 
 
 class Watched(NamedTuple):
@@ -44,6 +46,7 @@ class ConfigWatch:
         self._watched = watched
         self._changed = changed
         self._closed = threading.Event()
+        self._wake, self._waker = os.pipe()
         # Before the thread begins: what changes from here on is told.
         self._seen = _signature(watched())
         self._thread = threading.Thread(
@@ -54,15 +57,38 @@ class ConfigWatch:
     def close(self) -> None:
         """Watch no more."""
         self._closed.set()
+        os.write(self._waker, b".")
         self._thread.join()
+        os.close(self._wake)
+        os.close(self._waker)
 
     def _watch(self) -> None:
-        for _ in self._stirrings():
-            if _signature(self._watched()) == self._seen:
-                continue
-            self._seen = self._come_to_rest()
-            if not self._closed.is_set():
-                self._changed()
+        while not self._closed.is_set():
+            try:
+                self._listen()
+            except Exception:  # fence: request
+                # No descriptor or watch left, no means for it, a folder that is gone: by looking.
+                self._look()
+                select.select([self._wake], [], [], _POLL_SECONDS)
+
+    def _listen(self) -> None:
+        """Look whenever something changed in the folders, as long as these stay the same."""
+        folders = _folders(self._watched())
+        bell = FolderBell(folders)
+        try:
+            while not self._closed.is_set() and _folders(self._watched()) == folders:
+                self._look()
+                bell.wait(self._wake, _LOOK_SECONDS)
+        finally:
+            bell.close()
+
+    def _look(self) -> None:
+        """Tell a change, if there is one, when it has come to rest."""
+        if _signature(self._watched()) == self._seen:
+            return
+        self._seen = self._come_to_rest()
+        if not self._closed.is_set():
+            self._changed()
 
     def _come_to_rest(self) -> object:
         """Wait until nothing changes any more; return how things stand then."""
@@ -74,38 +100,6 @@ class ConfigWatch:
             if seen == before:
                 break
         return seen
-
-    def _stirrings(self) -> Iterator[None]:
-        """Give a turn whenever something may have changed."""
-        while not self._closed.is_set():
-            try:
-                yield from self._told()
-            except Exception:  # fence: request
-                # No descriptor or watch left, or a folder that is gone: then by looking.
-                yield None
-                self._closed.wait(_POLL_SECONDS)
-
-    def _told(self) -> Iterator[None]:
-        """Give a turn at each event in the folders, as long as these stay the same."""
-        # Imported here: many programs have a configuration, few are told of its changes.
-        from watchfiles import watch
-
-        folders = _folders(self._watched())
-        turns = watch(
-            *folders,
-            watch_filter=None,
-            debounce=_DEBOUNCE_MS,
-            step=_STEP_MS,
-            stop_event=self._closed,
-            rust_timeout=round(_LOOK_SECONDS * 1000),
-            yield_on_timeout=True,
-            raise_interrupt=False,
-            recursive=False,
-        )
-        for _ in turns:
-            yield None
-            if _folders(self._watched()) != folders:
-                return
 
 
 def _folders(watched: Watched) -> list[Path]:

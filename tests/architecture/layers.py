@@ -31,6 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "bindings",
         "config",
         "config_watch",
+        "folder_bell",
         "importing",
         "foreground",
         "task_rules",
