@@ -9,6 +9,7 @@ import pytest
 
 from task_scheduler.doctor.findings import Level
 from task_scheduler.doctor.services import ServiceState, judge_service
+from task_scheduler.i18n import set_language
 from task_scheduler.service.systemd import UnitState
 
 UNIT = UnitState(
@@ -22,6 +23,11 @@ UNIT = UnitState(
     needs_reload=False,
 )
 FINE = ServiceState(is_systemd=True, unit=UNIT, holder_pid=42, holder_unit="farm")
+
+
+@pytest.fixture(autouse=True)
+def _english() -> None:
+    set_language("en")
 
 
 def test_a_service_that_runs_and_starts_at_boot_is_fine() -> None:
