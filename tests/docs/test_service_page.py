@@ -47,5 +47,5 @@ def test_every_setting_of_the_unit_that_it_explains_is_in_the_unit(text: str) ->
     settings = set(re.findall(r"\*\*`(\w+=\w*)`", text))
     unit = unit_text(DEPLOYED)
 
-    assert len(settings) == 4
+    assert len(settings) == 5
     assert [setting for setting in settings if f"\n{setting}" not in unit] == []

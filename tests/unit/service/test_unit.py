@@ -48,6 +48,8 @@ def test_what_makes_a_restart_safe_is_there() -> None:
     assert found["Type"] == "notify"
     assert (found["KillMode"], found["Restart"]) == ("process", "always")
     assert found["RestartPreventExitStatus"] == "2 7"
+    # Else systemd would stop the whole service when the kernel ends one script for its memory.
+    assert found["OOMPolicy"] == "continue"
 
 
 def test_scripts_of_an_earlier_start_can_be_seen_and_ended() -> None:
