@@ -8,6 +8,7 @@ tasks may stand in it as themselves: they become the names by which they are imp
 from __future__ import annotations
 
 import runpy
+import sys
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,9 @@ VARIABLE = "config"
 def read_python(text: str, path: Path) -> Document:
     """Run a file and return the mapping that it leaves; raises ConfigError with place and line."""
     document = Document(text, str(path))
+    if str(path.parent) not in sys.path:
+        # Last, so that it hides nothing: as for the functions of tasks.
+        sys.path.append(str(path.parent))
     try:
         left = runpy.run_path(str(path), run_name=path.stem)
     except SyntaxError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -394,6 +395,21 @@ def test_functions_may_stand_in_a_file_of_python(tmp_path: Path) -> None:
 
     functions = {name: entry.function for name, entry in config.settings.entries.items()}  # type: ignore[attr-defined]
     assert functions == {"a": "farm:work", "b": "json:dumps"}
+
+
+def test_a_file_of_python_finds_the_modules_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", list(sys.path))
+    (tmp_path / "pond_names_for_this_test.py").write_text("NAMES = ['north']\n")
+    text = "from pond_names_for_this_test import NAMES\n"
+    text += (
+        "config = {'entries': {n: {'type': 'command', 'command': [n], 'every': 5} for n in NAMES}}"
+    )
+
+    config = load(text, "py", tmp_path)
+
+    assert list(config.settings.entries) == ["north"]
 
 
 def test_what_the_same_source_says_now_stands_beside_what_it_said(tmp_path: Path) -> None:
