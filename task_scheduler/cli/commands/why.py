@@ -70,7 +70,5 @@ def _stretch(text: str, moments: Moments) -> tuple[Microseconds, Microseconds]:
     except (ValueError, OverflowError):
         instant = None
     if instant is None or not is_within_range(instant):
-        raise CliError(
-            translate("why.bad_moment", value=text), ExitCode.USAGE, error="E1010"
-        )
+        raise CliError(translate("why.bad_moment", value=text), ExitCode.USAGE, error="E1010")
     return instant, width
