@@ -112,9 +112,7 @@ def _crontabs(places: tuple[str, ...], ids: Ids, *, is_system: bool) -> Source:
 def _own_crontab() -> str:
     program = shutil.which("crontab")
     if program is None:
-        raise CliError(
-            translate("imports.no_crontab_program"), ExitCode.NOT_FOUND, error="E8001"
-        )
+        raise CliError(translate("imports.no_crontab_program"), ExitCode.NOT_FOUND, error="E8001")
     done = subprocess.run([program, "-l"], capture_output=True, text=True, check=False)
     if done.returncode and "no crontab" in done.stderr:
         return ""
