@@ -306,8 +306,8 @@ START_OF_PROGRAMS = Case(
 FOLLOWING = Case(
     name="following",
     what=(
-        "`tsk logs -f` of a program that writes N lines, one each 50 ms, with its moment: by how much"
-        " later it is shown, and the processor time of following, its start included"
+        "`tsk logs -f` of a program that writes N lines, one each 50 ms, with its moment: by how"
+        " much later it is shown, and the processor time of following, its start included"
     ),
     contenders=(Contender("ours", "ours_follow.py"),),
     count=400,

@@ -61,8 +61,10 @@ class Monitoring:
             self.begin()
         if self.metrics is not None:
             self.metrics(event)
-        if self.tracing is not None:
-            self.tracing(event)
+        # Once: another thread may take up a configuration without traces meanwhile.
+        tracing = self.tracing
+        if tracing is not None:
+            tracing(event)
         if isinstance(event, SchedulerStopped):
             self.close()
 

@@ -7,6 +7,7 @@ are rendered.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from task_scheduler.control import HolderGoneError
@@ -132,7 +133,12 @@ class MonitoringCare:
             self._monitoring.adopt(plan)
 
     def _monitoring_trouble(self) -> Trouble | None:
-        return None if self._monitoring is None else self._monitoring.trouble()
+        found = None if self._monitoring is None else self._monitoring.trouble()
+        if found is None:
+            return None
+        # An endpoint, and what a client says of it, may have a secret in it.
+        mask = self._guard.masker.mask
+        return replace(found, where=mask(found.where), why=mask(found.why))
 
     def _note_ends(self, settlements: Sequence[Settlement]) -> None:
         if self._monitoring is not None:

@@ -52,6 +52,8 @@ class Session:
     is_config_needed: bool = False
     """Whether the command is nothing without the declared tasks: then a wrong config ends it."""
     is_config_broken: bool = False
+    is_log_shown: bool = False
+    """Whether the log goes to the terminal too: for `tsk up` alone it is what the command says."""
 
     # -- the scheduler --------------------------------------------------------------------------
 
@@ -66,6 +68,8 @@ class Session:
 
         _hush_log()
         options: dict[str, Any] = {} if self.language is None else {"language": self.language}
+        if not self.is_log_shown:
+            options["logging"] = {"console": False}
         try:
             return TaskScheduler(self.config_path, **options)
         except ConfigError as error:

@@ -57,9 +57,15 @@ def edited(document: Document, kind: str, edits: Iterable[Edit]) -> str:
     wanted = list(edits)
     gone = frozenset(edit.path for edit in wanted if edit.value is GONE)
     splices = [_splice(document, kind, edit, gone) for edit in wanted]
-    # From behind, so that the places before stay where they are.
-    for splice in sorted((s for s in splices if s is not None), key=lambda s: -s.start):
-        text = text[: splice.start] + splice.text + text[splice.end :]
+    # From behind, so that the places before stay where they are; what goes before what comes.
+    begun: set[int] = set()
+    for splice in sorted((s for s in splices if s is not None), key=lambda s: (-s.start, -s.end)):
+        start, end, put = splice
+        if start == end and start in begun and text[start - 1] == "{":
+            # Another has come into the object that is emptied, and stands behind this one.
+            put = put if put.rstrip().endswith(",") else f"{put}, "
+        begun |= {start} if start == end else set()
+        text = text[:start] + put + text[end:]
     return text
 
 

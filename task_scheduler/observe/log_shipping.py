@@ -118,13 +118,20 @@ class ShippingHandler(logging.Handler):
 
     def probe(self) -> str:
         """Try again to reach a place that could not be; return why it still cannot, if so."""
-        if self.trouble:
-            self.acquire()
-            try:
-                self._connect()
-            finally:
-                self.release()
-        return self.trouble
+        if not self.trouble:
+            return ""
+        # Before the lock, for which everybody waits who logs: to look a name up may take long.
+        made, why = _tried(self.place)
+        self.acquire()
+        try:
+            if self._is_closed:
+                if made is not None:
+                    made.close()
+                return ""
+            self._take_up(made, why)
+        finally:
+            self.release()
+        return why
 
     def close(self) -> None:
         """Send nothing more."""
@@ -158,13 +165,11 @@ class ShippingHandler(logging.Handler):
         self._socket.send(data)
 
     def _connect(self) -> None:
+        self._take_up(*_tried(self.place))
+
+    def _take_up(self, made: socket.socket | None, why: str) -> None:
         self._let_go()
-        try:
-            self._socket = _connected(self.place)
-        except OSError as error:
-            self.trouble = error.strerror or str(error)
-        else:
-            self.trouble = ""
+        self._socket, self.trouble = made, why
 
     def _let_go(self) -> None:
         if self._socket is not None:
@@ -312,6 +317,14 @@ def _note_of(record: logging.LogRecord, missing: int) -> logging.LogRecord:
     for name in EXTRAS:
         note.__dict__.pop(name, None)
     return note
+
+
+def _tried(place: str | tuple[str, int]) -> tuple[socket.socket | None, str]:
+    """Return a socket that sends there, or None and why there is none."""
+    try:
+        return _connected(place), ""
+    except (OSError, UnicodeError) as error:  # the latter of a name that can be none
+        return None, getattr(error, "strerror", None) or str(error)
 
 
 def _connected(place: str | tuple[str, int]) -> socket.socket:

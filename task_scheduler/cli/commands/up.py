@@ -18,6 +18,7 @@ def command(session: Session) -> int:
         if ended is not None:
             return ended
     session.is_config_needed = True
+    session.is_log_shown = True
     scheduler = session.scheduler
     settings = scheduler.config.settings
     folder = scheduler.config.folder

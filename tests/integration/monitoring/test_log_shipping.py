@@ -12,6 +12,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import pytest
 import yaml
 
 from task_scheduler import FunctionTask
+from task_scheduler.observe import log_shipping
 from task_scheduler.observe.log_shipping import JournalHandler, SyslogHandler
 from tests.integration.facade.bench import eventually, settled
 from tests.integration.monitoring.conftest import Make, troubles
@@ -219,6 +221,43 @@ def json_lines(make: Make, tmp_path: Path) -> list[dict[str, object]]:
     except ValueError:
         logging.getLogger("TaskScheduler").exception("with a traceback", extra={"fault": "x"})
     return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def test_a_name_that_takes_long_to_look_up_holds_up_nobody_who_logs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def look_up(*_: object) -> socket.socket:
+        if handlers:
+            begun.set()
+            may_end.wait(60)
+        raise OSError("no such name")
+
+    handlers: list[SyslogHandler] = []
+    monkeypatch.setattr(log_shipping, "_connected", look_up)
+    handler = SyslogHandler(("logs.example", 514))
+    handlers.append(handler)
+    probing = threading.Thread(target=handler.probe)
+    logging_ = threading.Thread(target=handler.handle, args=[record()])
+    try:
+        probing.start()
+        assert begun.wait(30)
+        logging_.start()
+        logging_.join(30)
+        assert not logging_.is_alive()
+    finally:
+        may_end.set()
+        probing.join()
+        handler.close()
+    assert handler.trouble == "no such name"
+
+
+def test_a_name_that_can_be_none_is_told() -> None:
+    handler = SyslogHandler(("logs..example", 514))
+
+    assert "label" in handler.trouble
+    handler.close()
 
 
 def test_the_lines_have_every_field_that_the_shippers_use(make: Make, tmp_path: Path) -> None:

@@ -179,3 +179,22 @@ def test_an_error_in_a_span_has_no_secret(make: Make, monkeypatch: pytest.Monkey
 
     assert "500" in span.status.message
     assert canary not in repr(collector.spans)
+
+
+def test_a_problem_with_an_endpoint_tells_no_secret(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canary = "c4n4ry-secret-9f8e"
+    monkeypatch.setenv("TRACES_KEY", canary)
+    endpoint = f"http://127.0.0.1:{closed_port()}/v1/traces?key="
+    scheduler = make(
+        monitoring={"traces": {"endpoint": endpoint + "${secret:KEY}", "timeout_seconds": 0.5}},
+        security={"secrets": {"KEY": {"env": "TRACES_KEY"}}},
+    )
+    scheduler.add_task(FunctionTask("f", None, lambda: True))
+
+    settled(scheduler, scheduler.run_task("f"))
+    problem = eventually("the problem is shown", lambda: troubles(scheduler))[0]
+
+    assert problem["where"] == f"{endpoint}***"
+    assert canary not in repr(problem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import stat
 import sys
 from pathlib import Path
@@ -47,6 +48,21 @@ def test_a_command_is_added_with_its_time_and_the_next_runs_are_told(empty: Made
     assert task["definition"]["command"] == ["echo", "hi pond"]
     assert task["definition"]["working_dir"] == str(Path.cwd())
     assert task["origin"] == "cli"
+
+
+def test_the_command_alone_says_what_it_did_and_the_log_is_kept_in_its_file(
+    empty: MadeLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty.config.write_text("{}", encoding="utf-8")
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+
+    answer = empty.tsk("add", "hello", "--every", "10s", "--script", "none.py")
+
+    assert answer.code == ExitCode.FINE, answer.err
+    assert answer.err.count("there is no script") == 1
+    assert " - INFO - " not in answer.err
+    log = (empty.config.parent / "logs" / "scheduler.log").read_text(encoding="utf-8")
+    assert "Task added or changed: hello" in log
 
 
 def test_every_kind_of_task_can_be_added(empty: MadeLedger) -> None:

@@ -61,6 +61,16 @@ def test_single_values_are_edited_and_comments_stay(
     assert "the pond" in text
 
 
+@pytest.mark.parametrize("kind", ["json", "toml"])
+def test_every_key_of_a_task_may_make_room_for_others(kind: str) -> None:
+    document = PARSERS[kind](WRITTEN[kind], "c")
+    gone = [Edit((*AT, key), GONE) for key in ("type", "every", "env")]
+
+    text = edited(document, kind, [*gone, *(Edit((*AT, key), 1) for key in "xyz")])
+
+    assert PARSERS[kind](text, "c").value["entries"]["a"] == {"x": 1, "y": 1, "z": 1}
+
+
 @pytest.mark.parametrize("kind", PARSERS)
 def test_a_task_is_taken_out_whole(kind: str) -> None:
     document = PARSERS[kind](WRITTEN[kind], "c")
