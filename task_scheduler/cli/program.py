@@ -149,6 +149,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
         session.say("")
         return ExitCode.INTERRUPTED
+    finally:
+        session.close()
     return code
 
 

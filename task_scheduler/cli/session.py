@@ -82,6 +82,12 @@ class Session:
             self.say(translate("cli.warning", sentence=sentence))
             return made
 
+    def close(self) -> None:
+        """Let go of the ledger and of the log, should the command have opened them."""
+        made: TaskScheduler | None = vars(self).get("scheduler")
+        if made is not None:
+            made.stop()
+
     @property
     def config_path(self) -> str | None:
         """The config that was named; None: the one of the current folder, if there is one."""

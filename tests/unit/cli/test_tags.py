@@ -30,7 +30,9 @@ def pond(empty: MadeLedger) -> MadeLedger:
     empty.config.write_text(json.dumps(CONFIG))
     from task_scheduler import TaskScheduler
 
-    TaskScheduler(str(empty.config)).apply_declared()
+    scheduler = TaskScheduler(str(empty.config))
+    scheduler.apply_declared()
+    scheduler.stop()
     return empty
 
 
