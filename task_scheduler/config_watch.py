@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import glob
 import os
-import select
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -63,13 +62,15 @@ class ConfigWatch:
         os.close(self._waker)
 
     def _watch(self) -> None:
+        watch = self._listen
         while not self._closed.is_set():
             try:
-                self._listen()
+                watch()
+                watch = self._listen
             except Exception:  # fence: request
                 # No descriptor or watch left, no means for it, a folder that is gone: by looking.
-                self._look()
-                select.select([self._wake], [], [], _POLL_SECONDS)
+                self._closed.wait(_POLL_SECONDS)
+                watch = self._look
 
     def _listen(self) -> None:
         """Look whenever something changed in the folders, as long as these stay the same."""

@@ -43,19 +43,27 @@ def use_file(session: Session, file: str | None) -> None:
 def is_run_elsewhere(session: Session) -> bool:
     """Whether a scheduler runs that has this very configuration.
 
-    Raises CliError for one that has another: it would take that one up again.
+    Raises CliError for one that has another, which it would take up again, or none.
     """
     if running_holder(session) is None:
         return False
     own = session.scheduler.config.path
     path = session.scheduler.ask_config()
-    if own is None or path is None or Path(path).resolve() != own.resolve():
-        sentence = translate("declaring.another_config", own=own or "-", path=path or "-")
+    if path is None:
+        raise CliError(
+            translate("declaring.from_program"),
+            ExitCode.CONFLICT,
+            hint=translate("declaring.next_from_program"),
+            command="tsk ls",
+            error="E4011",
+        )
+    if own is None or Path(path).resolve() != own.resolve():
+        sentence = translate("declaring.another_config", own=own or "-", path=path)
         raise CliError(
             sentence,
             ExitCode.CONFLICT,
             hint=translate("declaring.next_that_config"),
-            command=f"tsk -c {path} diff" if path else "tsk status",
+            command=f"tsk -c {path} diff",
             error="E4011",
         )
     return True

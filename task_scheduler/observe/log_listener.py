@@ -185,7 +185,7 @@ class LogListener:
             logging.INFO,
             "logs.config_taken",
             event,
-            path=event.path,
+            path=event.path or translate("logs.config_of_program"),
             archived=event.archived,
             **counts,
         )

@@ -24,11 +24,14 @@ class Watch:
         self.file, self.more = folder / "c.toml", folder / "tasks.d"
         self.file.write_text("0")
         self.told = 0
+        self.fails = False
         watched = Watched([self.file], [self.more / "*.toml"])
         self.watch = ConfigWatch(lambda: watched, self._note)
 
     def _note(self) -> None:
         self.told += 1
+        if self.fails:
+            raise RuntimeError("it could not be taken up")
 
     def tells(self, change: Callable[[], object]) -> None:
         before = self.told
@@ -51,6 +54,13 @@ def watch(
     yield made
     made.watch.close()
     assert "task-scheduler-config" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_failure_of_who_is_told_does_not_end_the_watch(watch: Watch) -> None:
+    watch.fails = True
+    watch.tells(lambda: watch.file.write_text("it fails"))
+    watch.fails = False
+    watch.tells(lambda: watch.file.write_text("it is told again"))
 
 
 def test_a_file_that_is_written_or_replaced_is_told(watch: Watch, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_key_runs_a_task_after_asking_and_its_output_comes(
     place: Place, screen: Screen, up: Up
 ) -> None:
     screen.tsk("top --search slow")
-    screen.until("slow")
+    screen.until("slow", "No run of this task has begun yet")
 
     screen.press("r")
     screen.until("Run slow now?")

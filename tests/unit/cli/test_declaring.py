@@ -322,3 +322,17 @@ def test_every_kind_of_task_and_time_is_as_it_was_declared_once_it_is_taken_up(
     answer = ledger.tsk("diff")
 
     assert answer.code == ExitCode.FINE, answer.out
+
+
+def test_a_scheduler_whose_tasks_come_from_a_program_has_nothing_to_compare(
+    ledger: MadeLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare(ledger, pump=PUMP)
+    monkeypatch.setattr("task_scheduler.cli.declared_plan.running_holder", lambda _: object())
+    monkeypatch.setattr("task_scheduler.TaskScheduler.ask_config", lambda _: None)
+
+    answer = ledger.tsk("diff")
+
+    assert answer.code == ExitCode.CONFLICT
+    assert "has its tasks from a program" in answer.err
+    assert "tsk ls" in answer.err
