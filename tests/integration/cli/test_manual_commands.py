@@ -2,55 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.integration.shell import Shell, until
+
 PYTHON = sys.executable
 
 
-class Farm:
+CONFIG = {
+    "logging": {"console": False},
+    "storage": {"retention_runs": 2},
+    "scheduler": {"stop_timeout_seconds": 3},
+}
+
+
+class Farm(Shell):
     """A folder in which commands are typed, while a scheduler runs it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        config = {
-            "logging": {"console": False},
-            "storage": {"retention_runs": 2},
-            "scheduler": {"stop_timeout_seconds": 3},
-        }
-        (folder / "scheduler_config.json").write_text(json.dumps(config), encoding="utf-8")
-        unset = ("LC_ALL", "LC_MESSAGES", "TASK_SCHEDULER_CONFIG", "COLUMNS")
-        self.environ = {n: v for n, v in os.environ.items() if n not in unset}
-        self.environ |= {"LANG": "C.UTF-8", "TZ": "UTC"}
-
-    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [PYTHON, "-m", "task_scheduler", *arguments],
-            cwd=self.folder,
-            env=self.environ,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            **options,
-        )
-
-    def tsk(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        process = self.start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        out, err = process.communicate(timeout=60)
-        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
-
-    def json(self, *arguments: str) -> Any:
-        done = self.tsk("--json", *arguments)
-        assert done.stdout, done.stderr
-        return json.loads(done.stdout)
 
     def ended(self, task_id: str, count: int = 1) -> list[dict[str, Any]]:
         """Wait until a task has so many runs that are over."""
@@ -64,33 +36,11 @@ class Farm:
         )
 
 
-def until(what: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise AssertionError("waited 30 s in vain")
-
-
 @pytest.fixture
 def farm(tmp_path: Path) -> Iterator[Farm]:
-    made = Farm(tmp_path)
-    with (tmp_path / "up.txt").open("w") as log:
-        process = made.start("up", stdout=log, stderr=log)
-    try:
-        until(lambda: process.poll() is not None or made.tsk("status").returncode != 4)
-        assert process.poll() is None, (tmp_path / "up.txt").read_text()
+    made = Farm(tmp_path, CONFIG)
+    with made.scheduler():
         yield made
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
 def test_a_task_is_declared_changed_and_run_again_without_a_restart(farm: Farm) -> None:

@@ -9,11 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+
+from tests.integration.shell import Shell, until
 
 PYTHON = sys.executable
 SLOW = (
@@ -51,76 +52,21 @@ ENTRIES = {
 }
 
 
-class Terminal:
-    """A folder with a config, in which commands are typed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        config = {"scheduler": {"stop_timeout_seconds": 3}, "entries": ENTRIES}
-        (folder / "scheduler_config.json").write_text(json.dumps(config), encoding="utf-8")
-        unset = ("LC_ALL", "LC_MESSAGES", "TASK_SCHEDULER_CONFIG", "COLUMNS")
-        self.environ = {n: v for n, v in os.environ.items() if n not in unset}
-        self.environ |= {"LANG": "C.UTF-8", "TZ": "UTC"}
-
-    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-        """Begin a command."""
-        return subprocess.Popen(
-            [PYTHON, "-m", "task_scheduler", *arguments],
-            cwd=self.folder,
-            env=self.environ,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
-        )
-
-    def tsk(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Type a command and wait for its end."""
-        process = self.start(*arguments)
-        out, err = process.communicate(timeout=60)
-        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
-
-    def json(self, *arguments: str) -> Any:
-        """Type a command and read its document."""
-        return json.loads(self.tsk("--json", *arguments).stdout)
-
-    def until(self, what: Callable[[], Any]) -> Any:
-        """Wait until something is so."""
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            found = what()
-            if found:
-                return found
-            time.sleep(0.05)
-        raise AssertionError("waited 30 s in vain")
+@pytest.fixture
+def terminal(tmp_path: Path) -> Shell:
+    return Shell(tmp_path, {"scheduler": {"stop_timeout_seconds": 3}, "entries": ENTRIES})
 
 
 @pytest.fixture
-def terminal(tmp_path: Path) -> Terminal:
-    return Terminal(tmp_path)
-
-
-@pytest.fixture
-def up(terminal: Terminal) -> Iterator[subprocess.Popen[str]]:
+def up(terminal: Shell) -> Iterator[subprocess.Popen[str]]:
     """A running scheduler."""
-    with (terminal.folder / "up.txt").open("w") as log:
-        process = terminal.start("up", stdout=log, stderr=log)
-    try:
-        terminal.until(lambda: process.poll() is not None or terminal.tsk("status").returncode != 4)
-        assert process.poll() is None, (terminal.folder / "up.txt").read_text()
+    with terminal.scheduler() as process:
         yield process
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
-def test_a_day_with_two_terminals(terminal: Terminal, up: subprocess.Popen[str]) -> None:
-    terminal.until(lambda: terminal.json("runs", "fine")["runs"][:1])
-    terminal.until(lambda: terminal.json("runs", "fine")["runs"][0]["state"] == "succeeded")
+def test_a_day_with_two_terminals(terminal: Shell, up: subprocess.Popen[str]) -> None:
+    until(lambda: terminal.json("runs", "fine")["runs"][:1])
+    until(lambda: terminal.json("runs", "fine")["runs"][0]["state"] == "succeeded")
     status = terminal.json("status")
     assert (status["verdict"], status["holder"]["pid"]) == ("fine", up.pid)
     assert status["holder"]["started_at"] is not None
@@ -149,7 +95,7 @@ def test_a_day_with_two_terminals(terminal: Terminal, up: subprocess.Popen[str])
 
 
 def test_following_shows_each_line_as_it_comes_and_ends_with_the_run(
-    terminal: Terminal, up: subprocess.Popen[str]
+    terminal: Shell, up: subprocess.Popen[str]
 ) -> None:
     run_id = terminal.tsk("run", "slow", "-q").stdout.strip()
     process = terminal.start("logs", run_id, "-f")
@@ -167,7 +113,7 @@ def test_following_shows_each_line_as_it_comes_and_ends_with_the_run(
 
 
 def test_waiting_ends_at_its_timeout_and_the_run_goes_on(
-    terminal: Terminal, up: subprocess.Popen[str]
+    terminal: Shell, up: subprocess.Popen[str]
 ) -> None:
     waited = terminal.tsk("run", "endless", "--wait", "--timeout", "1s")
 
@@ -181,7 +127,7 @@ def test_waiting_ends_at_its_timeout_and_the_run_goes_on(
 
 
 def test_ctrl_c_ends_the_following_and_not_the_run(
-    terminal: Terminal, up: subprocess.Popen[str]
+    terminal: Shell, up: subprocess.Popen[str]
 ) -> None:
     run_id = terminal.tsk("run", "endless", "-q").stdout.strip()
     process = terminal.start("logs", run_id, "-f")
@@ -197,7 +143,7 @@ def test_ctrl_c_ends_the_following_and_not_the_run(
 
 
 def test_ctrl_c_ends_the_waiting_and_not_the_run(
-    terminal: Terminal, up: subprocess.Popen[str]
+    terminal: Shell, up: subprocess.Popen[str]
 ) -> None:
     process = terminal.start("run", "endless", "--wait")
     assert process.stdout is not None
@@ -212,25 +158,25 @@ def test_ctrl_c_ends_the_waiting_and_not_the_run(
 
 
 def test_a_second_scheduler_stands_by_and_takes_over(
-    terminal: Terminal, up: subprocess.Popen[str]
+    terminal: Shell, up: subprocess.Popen[str]
 ) -> None:
     with (terminal.folder / "second.txt").open("w") as log:
         second = terminal.start("up", stdout=log, stderr=log)
     try:
         told = (terminal.folder / "second.txt").read_text
-        terminal.until(lambda: f"process {up.pid} runs this ledger" in told())
+        until(lambda: f"process {up.pid} runs this ledger" in told())
 
         up.kill()
         up.wait()
 
-        terminal.until(lambda: (terminal.json("status")["holder"] or {}).get("pid") == second.pid)
+        until(lambda: (terminal.json("status")["holder"] or {}).get("pid") == second.pid)
         assert terminal.tsk("run", "fine", "--wait").returncode == 0
     finally:
         second.terminate()
         assert second.wait(30) == 0
 
 
-def test_a_followed_stream_is_json_a_line(terminal: Terminal, up: subprocess.Popen[str]) -> None:
+def test_a_followed_stream_is_json_a_line(terminal: Shell, up: subprocess.Popen[str]) -> None:
     run_id = terminal.tsk("run", "slow", "-q").stdout.strip()
 
     lines = terminal.tsk("logs", run_id, "-f", "--jsonl").stdout.splitlines()
@@ -238,16 +184,14 @@ def test_a_followed_stream_is_json_a_line(terminal: Terminal, up: subprocess.Pop
     assert [json.loads(line)["line"].split()[1] for line in lines] == ["0", "1", "2", "3"]
 
 
-def test_pausing_reaches_the_running_scheduler(
-    terminal: Terminal, up: subprocess.Popen[str]
-) -> None:
+def test_pausing_reaches_the_running_scheduler(terminal: Shell, up: subprocess.Popen[str]) -> None:
     assert terminal.tsk("pause", "bad", "--reason", "cleaning").returncode == 0
     assert terminal.json("show", "bad")["task"]["status"] == "paused"
     assert terminal.tsk("resume", "bad").returncode == 0
     assert terminal.json("show", "bad")["task"]["status"] == "idle"
 
 
-def test_ctrl_c_ends_the_scheduler_in_order(terminal: Terminal, up: subprocess.Popen[str]) -> None:
+def test_ctrl_c_ends_the_scheduler_in_order(terminal: Shell, up: subprocess.Popen[str]) -> None:
     up.send_signal(signal.SIGINT)
 
     assert up.wait(30) == 0
@@ -257,10 +201,10 @@ def test_ctrl_c_ends_the_scheduler_in_order(terminal: Terminal, up: subprocess.P
 
 
 def test_a_request_made_while_nobody_runs_is_carried_out_by_the_next_scheduler(
-    terminal: Terminal, request: pytest.FixtureRequest
+    terminal: Shell, request: pytest.FixtureRequest
 ) -> None:
     process = terminal.start("up", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    terminal.until(lambda: terminal.tsk("status").returncode != 4)
+    until(lambda: terminal.tsk("status").returncode != 4)
     process.terminate()
     assert process.wait(30) == 0
     run_id = int(terminal.tsk("run", "bad", "-q").stdout)
@@ -268,11 +212,11 @@ def test_a_request_made_while_nobody_runs_is_carried_out_by_the_next_scheduler(
 
     request.getfixturevalue("up")
 
-    terminal.until(lambda: terminal.json("runs", "bad")["runs"][0]["state"] == "failed")
+    until(lambda: terminal.json("runs", "bad")["runs"][0]["state"] == "failed")
     assert terminal.json("runs", "bad")["runs"][0]["run_id"] == run_id
 
 
-def test_a_reader_that_has_enough_is_no_failure(terminal: Terminal) -> None:
+def test_a_reader_that_has_enough_is_no_failure(terminal: Shell) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     process = terminal.start("help", "exit-codes", stdout=writer)
@@ -282,7 +226,7 @@ def test_a_reader_that_has_enough_is_no_failure(terminal: Terminal) -> None:
     assert (process.returncode, err) == (0, "")
 
 
-def test_without_a_terminal_there_is_no_colour_and_no_wrapping(terminal: Terminal) -> None:
+def test_without_a_terminal_there_is_no_colour_and_no_wrapping(terminal: Shell) -> None:
     found = terminal.tsk("check")
 
     assert "\x1b" not in found.stdout
@@ -290,7 +234,7 @@ def test_without_a_terminal_there_is_no_colour_and_no_wrapping(terminal: Termina
 
 
 @pytest.mark.parametrize("colourless", [False, True])
-def test_on_a_terminal_colours_show_unless_refused(terminal: Terminal, colourless: bool) -> None:
+def test_on_a_terminal_colours_show_unless_refused(terminal: Shell, colourless: bool) -> None:
     import pty
 
     parent, child = pty.openpty()
@@ -321,7 +265,7 @@ def _read_terminal(descriptor: int) -> str:
 
 
 def test_following_tells_of_a_failed_attempt_and_when_the_next_one_comes(
-    terminal: Terminal, up: subprocess.Popen[str]
+    terminal: Shell, up: subprocess.Popen[str]
 ) -> None:
     run_id = terminal.tsk("run", "flaky").stdout.strip()
 
@@ -334,7 +278,7 @@ def test_following_tells_of_a_failed_attempt_and_when_the_next_one_comes(
 
 
 def test_who_changed_something_is_on_record_and_the_record_is_whole(
-    terminal: Terminal, up: subprocess.Popen[str]
+    terminal: Shell, up: subprocess.Popen[str]
 ) -> None:
     assert terminal.tsk("pause", "fine").returncode == 0
 

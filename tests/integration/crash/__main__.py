@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import shutil
 import sys
 import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import fields
 from pathlib import Path
 
 from tests.integration.crash import hog
 from tests.integration.crash.campaign import Campaign, Report
 from tests.integration.crash.standby import Standbys
+from tests.integration.cursors import Cursor
 
 ROUND = 25
 """Kills on one ledger, before it comes to rest and is checked."""
@@ -92,13 +91,11 @@ class Series:
         self._victims = victims
         self._seed = f"{seed}-{'-'.join(victims)}"
         self._folder = folder / self._seed
-        self._cursor = self._folder / "cursor.json"
+        self._cursor = Cursor(self._folder)
         self.report = Report()
         self._done: set[int] = set()
-        if self._cursor.exists():
-            saved = json.loads(self._cursor.read_text())
-            self._done = set(saved.pop("rounds"))
-            self.report.add(Report(**saved))
+        if (found := self._cursor.load(self.report)) is not None:
+            self.report, self._done = found[0], set(found[1])
             print(f"seed {seed} goes on after {self.report.kills} kills", flush=True)
 
     def run(self, kills: int, lanes: int) -> Report:
@@ -128,10 +125,7 @@ class Series:
     def _take(self, number: int, report: Report) -> None:
         self._done.add(number)
         self.report.add(report)
-        saved = {field.name: getattr(self.report, field.name) for field in fields(Report)}
-        new = self._cursor.with_suffix(".new")
-        new.write_text(json.dumps({"rounds": sorted(self._done), **saved}))
-        new.replace(self._cursor)
+        self._cursor.save(self.report, sorted(self._done))
         print(
             time.strftime("%H:%M:%S"),
             f"{self.report.kills} kills, {len(self.report.violations)} violations",

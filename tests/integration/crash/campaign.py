@@ -72,9 +72,7 @@ class Report:
     def add(self, other: Report) -> None:
         """Take another campaign's figures in."""
         for one in fields(Report):
-            own = getattr(self, one.name)
-            # What was read from a cursor has plain mappings where a campaign counts.
-            setattr(self, one.name, own + type(own)(getattr(other, one.name)))
+            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
 
 
 class Campaign:

@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from task_scheduler.control import ask
 from task_scheduler.state_files import StateFiles
 from tests.integration.errors.cases import met
 from tests.integration.errors.stories import NOBODY, shut_out
+from tests.integration.shell import until
 from tests.unit.cli.made_ledger import Answer, MadeLedger
 
 CODES = (
@@ -35,17 +35,6 @@ _ENTRIES = {
     "bad": {"type": "command", "command": ["false"], "at": _LATER, "max_retries": 0},
     "endless": {"type": "command", "command": ["sleep", "600"], "at": _LATER},
 }
-
-
-def until(what: Callable[[], Any]) -> Any:
-    """Wait until something is so."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError("waited 30 s in vain")
 
 
 class Running:

@@ -6,14 +6,12 @@ Responsible for: rounds, the cursor that lets a broken-off series go on, and the
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import time
-from collections import Counter
-from dataclasses import fields
 from pathlib import Path
 
+from tests.integration.cursors import Cursor
 from tests.integration.reload.campaign import Report, Round
 
 ROUND = 50
@@ -45,14 +43,10 @@ class Series:
     def __init__(self, folder: Path, seed: str) -> None:
         self._seed = seed
         self._folder = folder / seed
-        self._cursor = self._folder / "cursor.json"
-        self.report = Report()
-        self._rounds = 0
-        if self._cursor.exists():
-            saved = json.loads(self._cursor.read_text())
-            self._rounds = saved.pop("rounds")
-            saved["ways"] = Counter(saved["ways"])
-            self.report.add(Report(**saved))
+        self._cursor = Cursor(self._folder)
+        self.report, self._rounds = Report(), 0
+        if (found := self._cursor.load(self.report)) is not None:
+            self.report, self._rounds = found
             print(f"seed {seed} goes on after {self.report.edits} edits", flush=True)
 
     def run(self, count: int) -> Report:
@@ -67,20 +61,13 @@ class Series:
                 shutil.rmtree(folder)
             self._rounds += 1
             self.report.add(report)
-            self._save()
+            self._cursor.save(self.report, self._rounds)
             print(
                 time.strftime("%H:%M:%S"),
                 f"{self.report.edits} edits, {len(self.report.violations)} violations",
                 flush=True,
             )
         return self.report
-
-    def _save(self) -> None:
-        saved = {field.name: getattr(self.report, field.name) for field in fields(Report)}
-        self._folder.mkdir(parents=True, exist_ok=True)
-        new = self._cursor.with_suffix(".new")
-        new.write_text(json.dumps({"rounds": self._rounds, **saved}))
-        new.replace(self._cursor)
 
 
 def summary(report: Report) -> str:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import shutil
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from task_scheduler.cli.display_width import width_of
+from tests.integration.shell import Shell, until
 
 WIDTH, HEIGHT = 80, 24
 PYTHON = sys.executable
@@ -62,68 +60,25 @@ ENTRIES: dict[str, Any] = {
 }
 
 
-class Place:
-    """A folder with a configuration, and commands typed in it without a terminal."""
+class Place(Shell):
+    """A folder with the configuration of the tests, and commands typed in it."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.write_config(ENTRIES)
-        unset = ("LC_ALL", "LC_MESSAGES", "TASK_SCHEDULER_CONFIG", "COLUMNS", "LINES", "TMUX")
-        self.environ = {n: v for n, v in os.environ.items() if n not in unset}
-        root = str(Path(__file__).parents[3])
-        self.environ |= {"LANG": "C.UTF-8", "TZ": "UTC", "PYTHONPATH": root}
-
-    def write_config(self, entries: dict[str, Any]) -> None:
-        config = {
-            "scheduler": {"stop_timeout_seconds": 3},
-            "logging": {"console": False},
-            "entries": entries,
-        }
-        (self.folder / "scheduler_config.json").write_text(json.dumps(config), encoding="utf-8")
-
-    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-        """Begin a command."""
-        return subprocess.Popen(
-            [PYTHON, "-m", "task_scheduler", *arguments],
-            cwd=self.folder,
-            env=self.environ,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            **options,
-        )
-
-    def tsk(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Type a command and wait for its end."""
-        process = self.start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        out, err = process.communicate(timeout=60)
-        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
-
-    def json(self, *arguments: str) -> Any:
-        """Type a command and read its document."""
-        return json.loads(self.tsk("--json", *arguments).stdout)
+        super().__init__(folder, configured(ENTRIES))
 
     def state_of(self, run_id: int) -> str:
         """Return where a run stands."""
         runs = self.json("runs", "-n", "100")["runs"]
         return next(run["state"] for run in runs if run["run_id"] == run_id)
 
-    @contextlib.contextmanager
-    def scheduler(self) -> Iterator[subprocess.Popen[str]]:
-        """Run the scheduler for a while."""
-        with (self.folder / "up.txt").open("a") as log:
-            process = self.start("up", stdout=log, stderr=log)
-        try:
-            until(lambda: process.poll() is not None or self.tsk("status").returncode != 4)
-            assert process.poll() is None, (self.folder / "up.txt").read_text()
-            yield process
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                try:
-                    process.wait(30)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+
+def configured(entries: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration with these tasks."""
+    return {
+        "scheduler": {"stop_timeout_seconds": 3},
+        "logging": {"console": False},
+        "entries": entries,
+    }
 
 
 class Screen:
@@ -203,17 +158,6 @@ class Screen:
             check=True,
         )
         return done.stdout
-
-
-def until(what: Callable[[], Any]) -> Any:
-    """Wait until something is so."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise AssertionError("waited 30 s in vain")
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from tests.integration.terminal.conftest import Place, Screen, until
+from tests.integration.shell import until
+from tests.integration.terminal.conftest import Place, Screen
 
 pytestmark = pytest.mark.may_skip(reason="tmux is installed where that is allowed")
 

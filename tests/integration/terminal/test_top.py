@@ -8,7 +8,8 @@ import pytest
 
 from task_scheduler import CommandTask, TaskScheduler
 from task_scheduler.i18n import translate_into
-from tests.integration.terminal.conftest import ENTRIES, HEIGHT, Place, Screen, until
+from tests.integration.shell import until
+from tests.integration.terminal.conftest import ENTRIES, HEIGHT, Place, Screen, configured
 
 pytestmark = pytest.mark.may_skip(reason="tmux is installed where that is allowed")
 
@@ -158,7 +159,7 @@ def test_without_a_scheduler_it_shows_what_the_ledger_says(place: Place, screen:
 
 
 def test_ten_thousand_tasks_are_one_key_away_from_their_end(place: Place, screen: Screen) -> None:
-    place.write_config({})
+    place.write_config(configured({}))
     scheduler = TaskScheduler(place.folder / "scheduler_config.json")
     scheduler.add_tasks((CommandTask(f"task-{n:05}", None, ["true"]), None) for n in range(10_000))
     scheduler.stop()

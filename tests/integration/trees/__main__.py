@@ -6,13 +6,12 @@ Responsible for: rounds, the cursor that lets a broken-off series go on, and the
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
+from tests.integration.cursors import Cursor
 from tests.integration.trees.campaign import Campaign, Report
 
 ROUND = 40
@@ -42,10 +41,10 @@ def main() -> int:
 
 def series(folder: Path, seed: str, count: int) -> Report:
     """Grow trees until there were so many in all; each round leaves the cursor behind."""
-    cursor = folder / "cursor.json"
+    cursor = Cursor(folder)
     report = Report()
-    if cursor.exists():
-        report = Report(**json.loads(cursor.read_text()))
+    if (saved := cursor.load(report)) is not None:
+        report, _ = saved
         print(f"seed {seed} goes on after {report.trees} trees", flush=True)
     while report.trees < count:
         numbers = range(report.trees, min(report.trees + ROUND, count))
@@ -55,9 +54,7 @@ def series(folder: Path, seed: str, count: int) -> Report:
         if not found.violations:
             shutil.rmtree(place)
         report.add(found)
-        new = cursor.with_suffix(".new")
-        new.write_text(json.dumps(asdict(report)))
-        new.replace(cursor)
+        cursor.save(report, numbers.stop)
         told = f"{report.trees} trees, {len(report.violations)} violations"
         print(time.strftime("%H:%M:%S"), told, flush=True)
     return report
