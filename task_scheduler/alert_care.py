@@ -15,19 +15,14 @@ from typing import TYPE_CHECKING, Any
 from task_scheduler.core.faults import Trouble
 from task_scheduler.core.inbox import EndSilences, KeepRecords, SilenceAlerts, TakePing
 from task_scheduler.core.model import SECOND
-from task_scheduler.core.ports import Clock
 from task_scheduler.errors import DefinitionError, TaskNotFoundError, TaskSchedulerError
-from task_scheduler.launch_guard import LaunchGuard
+from task_scheduler.facade_part import FacadePart
 from task_scheduler.ledger_view import iso
-from task_scheduler.runtime import Runtime
-from task_scheduler.state_files import StateFiles
-from task_scheduler.stores.sqlite import SqliteReader
 from task_scheduler.task_rules import moment_of
 from task_scheduler.vault import Vault
 
 if TYPE_CHECKING:
     from task_scheduler.alerts.office import AlertOffice
-    from task_scheduler.config import Config
 
 __all__ = ["AlertCare"]
 
@@ -36,15 +31,9 @@ _WRITE_SECONDS = 5.0
 _SILENCE_SECONDS = 3_600.0
 
 
-class AlertCare:
+class AlertCare(FacadePart):
     """The part of `TaskScheduler` that tells people what goes wrong."""
 
-    config: Config
-    files: StateFiles
-    _runtime: Runtime
-    _reader: SqliteReader
-    _clock: Clock
-    _guard: LaunchGuard
     _office: AlertOffice | None = None
 
     def alerts(self, *, with_closed: bool = False, limit: int = 100) -> list[dict[str, Any]]:

@@ -10,34 +10,21 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from task_scheduler.control import HolderGoneError
-from task_scheduler.core.ports import Clock
 from task_scheduler.doctor.findings import CHECKS, Finding, Level
 from task_scheduler.errors import RemoteError, SchedulerStoppedError, StoreError
+from task_scheduler.facade_part import FacadePart
 from task_scheduler.fault_board import problem_at, problem_of
 from task_scheduler.i18n import translate
-from task_scheduler.launch_guard import LaunchGuard
 from task_scheduler.ledger_view import LedgerView
-from task_scheduler.runtime import Runtime
-from task_scheduler.state_files import StateFiles
-from task_scheduler.stores.sqlite import SqliteReader
 
 if TYPE_CHECKING:
-    from task_scheduler.config import Config
     from task_scheduler.insights.insight import Insight
 
 __all__ = ["Checkup"]
 
 
-class Checkup:
+class Checkup(FacadePart):
     """The part of `TaskScheduler` that looks at the scheduler itself."""
-
-    config: Config
-    files: StateFiles
-    view: LedgerView
-    _runtime: Runtime
-    _reader: SqliteReader
-    _clock: Clock
-    _guard: LaunchGuard
 
     def measures(self) -> dict[str, Any] | None:
         """Return the scheduler's own figures; None where nobody holds the ledger.

@@ -24,7 +24,6 @@ from task_scheduler.core.events import ConfigDrifted, ConfigRefused, ConfigTaken
 from task_scheduler.core.faults import FaultKind, Trouble
 from task_scheduler.core.inbox import AddEntries, DeclareEntries
 from task_scheduler.core.model import Entry
-from task_scheduler.core.ports import Clock
 from task_scheduler.declaration_plan import (
     Base,
     Change,
@@ -35,13 +34,10 @@ from task_scheduler.declaration_plan import (
     plan_of,
 )
 from task_scheduler.errors import ConfigError, TaskSchedulerError
-from task_scheduler.launch_guard import LaunchGuard
-from task_scheduler.ledger_view import LedgerView, iso
+from task_scheduler.facade_part import FacadePart
+from task_scheduler.ledger_view import iso
 from task_scheduler.observe.logs import LOGGER_NAME
 from task_scheduler.registration import Registration, Wanted, without_collecting
-from task_scheduler.runtime import Runtime
-from task_scheduler.state_files import StateFiles
-from task_scheduler.stores.sqlite import SqliteReader
 from task_scheduler.tasks.function import FunctionTask, MissingFunction
 from task_scheduler.tasks.registry import EntryMaker
 
@@ -69,16 +65,9 @@ class _Read:
     plan: Plan
 
 
-class ConfigCare:
+class ConfigCare(FacadePart):
     """The part of `TaskScheduler` for its configuration."""
 
-    config: Config
-    files: StateFiles
-    view: LedgerView
-    _runtime: Runtime
-    _reader: SqliteReader
-    _clock: Clock
-    _guard: LaunchGuard
     _bindings: Bindings
     _open_logs: Callable[[], None]
 

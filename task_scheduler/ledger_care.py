@@ -13,14 +13,13 @@ from typing import Any
 
 from task_scheduler.control import HolderGoneError, ask
 from task_scheduler.core.inbox import CollectLedger, ReleaseLedger
-from task_scheduler.core.ports import Clock
 from task_scheduler.errors import (
     SchedulerStoppedError,
     StoreError,
     StoreUnavailableError,
 )
+from task_scheduler.facade_part import FacadePart
 from task_scheduler.holding import Holding
-from task_scheduler.ledger_view import LedgerView
 from task_scheduler.offers import Patience
 from task_scheduler.restoring import (
     backup_ledger,
@@ -28,10 +27,7 @@ from task_scheduler.restoring import (
     evidence_plain,
     refuse_living,
 )
-from task_scheduler.runtime import Runtime
-from task_scheduler.state_files import StateFiles
 from task_scheduler.stores.backup import write_backup
-from task_scheduler.stores.sqlite import SqliteReader
 from task_scheduler.task_rules import moment_of
 
 __all__ = ["LedgerCare"]
@@ -44,14 +40,8 @@ _LEAST_BYTES = 1024 * 1024
 _LOOK_SECONDS = 0.2
 
 
-class LedgerCare:
+class LedgerCare(FacadePart):
     """The part of `TaskScheduler` that looks after its ledger."""
-
-    files: StateFiles
-    view: LedgerView
-    _runtime: Runtime
-    _reader: SqliteReader
-    _clock: Clock
 
     def backup(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> dict[str, Any]:
         """Copy the ledger, whoever runs it meanwhile, into one private file; say what is in it.

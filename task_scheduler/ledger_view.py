@@ -145,7 +145,7 @@ class LedgerView:
         quantiles: dict[str, Any] = {}
         if with_quantiles and rows:
             names = [row["task_id"] for row in rows if row["run_count"]]
-            quantiles = self._fetch("duration_quantile", ids=names, sample=_SAMPLE)
+            quantiles = self._quantiles(names, 0.95)
         return [_status(row, quantiles.get(row["task_id"])) for row in rows]
 
     def activity(self, task_id: str | None, *, since: Microseconds) -> list[HalfHour]:
@@ -279,8 +279,16 @@ class LedgerView:
 
         Of those that succeeded: tasks that have no such run are left out.
         """
-        found = self._fetch("usual_durations", ids=list(ids), sample=_SAMPLE) or {}
+        found = self._quantiles(ids, 0.5, state="succeeded")
         return {task_id: duration / SECOND for task_id, duration in found.items()}
+
+    def _quantiles(
+        self, ids: Sequence[str], share: float, *, state: str | None = None
+    ) -> dict[str, Microseconds]:
+        """Return, by task id, what that share of the latest runs took at most."""
+        given = {"share": share, "state": state, "sample": _SAMPLE}
+        found: dict[str, Microseconds] = self._fetch("duration_quantile", ids=list(ids), **given)
+        return found or {}
 
     def plans(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return, by task id, what the coming occurrences of tasks follow from.

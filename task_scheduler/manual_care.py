@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from task_scheduler.errors import DefinitionError
-from task_scheduler.ledger_view import RETRY_PREFIX, LedgerView
+from task_scheduler.facade_part import FacadePart
+from task_scheduler.ledger_view import RETRY_PREFIX
 from task_scheduler.registration import Wanted
-from task_scheduler.stores.sqlite import SqliteReader
 
 if TYPE_CHECKING:
     from task_scheduler.config.entries import Declared
@@ -23,11 +23,9 @@ _DONE = frozenset({"failed", "timed_out", "lost", "cancelled", "skipped"})
 """The states of runs that did not do what they should, and will not do it any more."""
 
 
-class ManualCare:
+class ManualCare(FacadePart):
     """The part of `TaskScheduler` for those who work by hand."""
 
-    view: LedgerView
-    _reader: SqliteReader
     _add: Callable[..., None]
     run_task: Callable[..., int]
 

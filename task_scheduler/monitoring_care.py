@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from task_scheduler.control import HolderGoneError
 from task_scheduler.core.faults import Trouble
 from task_scheduler.core.model import Claim
-from task_scheduler.core.ports import Clock
 from task_scheduler.core.settlement import Settlement
 from task_scheduler.errors import (
     DefinitionError,
@@ -21,17 +20,13 @@ from task_scheduler.errors import (
     SchedulerStoppedError,
     StoreError,
 )
-from task_scheduler.launch_guard import LaunchGuard
-from task_scheduler.runtime import Runtime
-from task_scheduler.state_files import StateFiles
-from task_scheduler.stores.sqlite import SqliteReader
+from task_scheduler.facade_part import FacadePart
 from task_scheduler.tasks.attempt import perform
 from task_scheduler.tasks.context import RunContext
 from task_scheduler.tasks.task import BaseTask
 from task_scheduler.vault import Vault
 
 if TYPE_CHECKING:
-    from task_scheduler.config import Config
     from task_scheduler.monitoring import Monitoring
     from task_scheduler.observe.resources import ResourceSampler
     from task_scheduler.observe.standing import Standing
@@ -39,15 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["MonitoringCare"]
 
 
-class MonitoringCare:
+class MonitoringCare(FacadePart):
     """The part of `TaskScheduler` that shows figures."""
 
-    config: Config
-    files: StateFiles
-    _runtime: Runtime
-    _reader: SqliteReader
-    _clock: Clock
-    _guard: LaunchGuard
     _monitoring: Monitoring | None = None
     _resources: ResourceSampler | None = None
 

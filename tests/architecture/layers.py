@@ -17,6 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "scheduler",
         "ledger_care",
+        "facade_part",
         "alert_care",
         "manual_care",
         "config_care",

@@ -39,8 +39,12 @@ class Clock:
 class Workers:
     """Real threads that take claims and tell which."""
 
-    def __init__(self, dispatcher: Dispatcher, count: int) -> None:
+    def __init__(self, dispatcher: Dispatcher, count: int, *, goes_on: bool = False) -> None:
         self.dispatcher = dispatcher
+        self.go_on = threading.Event()
+        """Until this is set a function goes on, where one does."""
+        if not goes_on:
+            self.go_on.set()
         self.taken: queue.Queue[int] = queue.Queue()
         self.threads = [threading.Thread(target=self._work, daemon=True) for _ in range(count)]
         for thread in self.threads:
@@ -49,6 +53,7 @@ class Workers:
     def _work(self) -> None:
         while (item := self.dispatcher.take()) is not None:
             self.taken.put(item[0].run_id)
+            self.go_on.wait(PATIENCE)
             self.dispatcher.release()
 
     def next(self) -> int:
@@ -140,61 +145,35 @@ def test_nothing_starts_before_its_moment_and_then_it_starts(
 def test_a_claim_close_behind_one_whose_function_goes_on_does_not_wait_for_that(
     dispatcher: Dispatcher, clock: Clock
 ) -> None:
-    started: queue.Queue[int] = queue.Queue()
-    go_on = threading.Event()
-
-    def work() -> None:
-        while (item := dispatcher.take()) is not None:
-            started.put(item[0].run_id)
-            go_on.wait(PATIENCE)
-            dispatcher.release()
-
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(4)]
-    for thread in threads:
-        thread.start()
+    workers = Workers(dispatcher, 4, goes_on=True)
     dispatcher.hand_over([claim(n, T0 + n * SECOND // 100) for n in range(1, 5)])
 
     # Whoever takes one is gone for long; nobody is called but by the time itself.
     found = []
     for _ in range(4):
         clock.advance(SECOND // 100)
-        found.append(started.get(timeout=PATIENCE))
+        found.append(workers.next())
 
     assert found == [1, 2, 3, 4]
-    go_on.set()
+    workers.go_on.set()
     dispatcher.close()
-    for thread in threads:
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
+    workers.join()
 
 
 def test_a_claim_that_is_handed_over_while_nobody_leads_starts_at_once(
     dispatcher: Dispatcher, clock: Clock
 ) -> None:
-    started: queue.Queue[int] = queue.Queue()
-    go_on = threading.Event()
-
-    def work() -> None:
-        while (item := dispatcher.take()) is not None:
-            started.put(item[0].run_id)
-            go_on.wait(PATIENCE)
-            dispatcher.release()
-
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(2)]
-    for thread in threads:
-        thread.start()
+    workers = Workers(dispatcher, 2, goes_on=True)
     dispatcher.hand_over([claim(1, T0 + 1_000), claim(2, T0 + 3_600 * SECOND)])
     clock.advance(1_000)
-    assert started.get(timeout=PATIENCE) == 1
+    assert workers.next() == 1
 
     dispatcher.hand_over([claim(3)])
 
-    assert started.get(timeout=PATIENCE) == 3
-    go_on.set()
+    assert workers.next() == 3
+    workers.go_on.set()
     dispatcher.close()
-    for thread in threads:
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
+    workers.join()
 
 
 def test_a_clock_set_back_after_a_claim_became_due_keeps_it_from_starting_early(

@@ -31,7 +31,7 @@ SELECT json_group_array(json_object(
     ORDER BY e.task_id LIMIT :limit);
 
 -- name: duration_quantile
--- The p95 of each named task over its latest finished attempts.
+-- That share of each named task's latest runs that have ended, or of those that ended in one state, took no longer.
 SELECT json_group_object(task_id, duration) FROM (
     SELECT task_id, duration, row_number() OVER (PARTITION BY task_id ORDER BY duration) AS position,
         count(*) OVER (PARTITION BY task_id) AS total
@@ -40,21 +40,8 @@ SELECT json_group_object(task_id, duration) FROM (
         FROM json_each(:ids) AS t JOIN runs AS r ON r.task_id = t.value AND r.run_id IN (
             SELECT latest.run_id FROM runs AS latest WHERE latest.task_id = t.value
             ORDER BY latest.run_id DESC LIMIT :sample)
-        WHERE r.ended_at IS NOT NULL AND r.started_at IS NOT NULL))
-WHERE position = max(1, CAST(total * 0.95 + 0.999999 AS INTEGER));
-
--- name: usual_durations
--- The median of each named task over those of its latest runs that succeeded.
-SELECT json_group_object(task_id, duration) FROM (
-    SELECT task_id, duration, row_number() OVER (PARTITION BY task_id ORDER BY duration) AS position,
-        count(*) OVER (PARTITION BY task_id) AS total
-    FROM (
-        SELECT r.task_id, r.ended_at - r.started_at AS duration
-        FROM json_each(:ids) AS t JOIN runs AS r ON r.task_id = t.value AND r.run_id IN (
-            SELECT latest.run_id FROM runs AS latest WHERE latest.task_id = t.value
-            ORDER BY latest.run_id DESC LIMIT :sample)
-        WHERE r.state = 'succeeded' AND r.ended_at IS NOT NULL AND r.started_at IS NOT NULL))
-WHERE position = (total + 1) / 2;
+        WHERE r.ended_at IS NOT NULL AND r.started_at IS NOT NULL AND (:state IS NULL OR r.state = :state)))
+WHERE position = max(1, CAST(total * :share + 0.999999 AS INTEGER));
 
 -- name: ids_from
 -- The tasks that one kind of source declared, other than programs.
