@@ -98,6 +98,8 @@ def test_a_thread_that_outlives_the_scheduler_may_still_write_its_mark(marks: Me
 
     marks.set(3, Mark.SUCCEEDED)
 
+    assert marks._bytes[3] == Mark.SUCCEEDED
+
 
 @pytest.mark.parametrize("slot", [-1, 65_536])
 def test_a_slot_that_cannot_be_has_no_mark(tmp_path: Path, slot: int) -> None:

@@ -220,10 +220,13 @@ def test_what_cannot_be_kept_is_told_when_the_task_is_added() -> None:
 
 
 def test_a_look_at_the_configuration_moves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    divided: list[ControlGroups] = []
     monkeypatch.setattr(control_groups, "find", lambda wish: NONE)
-    monkeypatch.setattr(control_groups, "prepare", lambda found: pytest.fail("it was divided"))
+    monkeypatch.setattr(control_groups, "prepare", divided.append)
 
     LaunchGuard().warnings_of(CommandTask("busy", None, ["true"], limits=LIMITS))
+
+    assert divided == []
 
 
 def test_the_group_is_divided_once(monkeypatch: pytest.MonkeyPatch) -> None:

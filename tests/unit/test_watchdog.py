@@ -204,6 +204,7 @@ def test_it_is_roused_by_whoever_gives_the_engine_something_to_do_and_by_a_fault
         watched.board.on_fault = watched.watchdog.wake
         watched.board.begin(Trouble(FaultKind.STORE_FULL, "/ledger", "no space"))
         looks.get(timeout=20)
+        assert [problem["kind"] for problem in watched.board.problems()] == ["store_full"]
     finally:
         watched.watchdog.close()
 

@@ -112,6 +112,11 @@ def test_an_address_that_is_none_is_nobody(address: str) -> None:
     manager.ready("nobody hears it")
 
 
-def test_a_manager_that_is_gone_disturbs_nobody(tmp_path: Path) -> None:
+def test_a_manager_that_is_gone_disturbs_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     ServiceManager(str(tmp_path / "gone")).ready("nobody hears it")
     ServiceManager(f"/{'x' * 300}").ready("nor this, at a path that no socket can have")
+
+    assert caplog.records == []
+    assert list(tmp_path.iterdir()) == []
